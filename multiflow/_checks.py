@@ -1,0 +1,187 @@
+"""Checks of arguments: each error says what was received, what was expected and what to do."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pathlib
+import sys
+import warnings
+from collections.abc import Collection, Mapping, Sequence
+from numbers import Integral
+from typing import Any
+
+from multiflow._keras import PIL_INTERPOLATION_METHODS
+
+
+def warn(message: str) -> None:
+    """Warns at the line outside this package that led here."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals["__name__"].startswith("multiflow."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)
+
+
+def check_class_mode(class_mode: Any, allowed: Collection[Any]) -> None:
+    """Refuses an unknown `class_mode` with Keras' own message."""
+    if class_mode not in allowed:
+        raise ValueError(f"Invalid class_mode: {class_mode}; expected one of: {allowed}")
+
+
+def check_batch_arguments(
+    *,
+    target_size: Any,
+    interpolation: Any,
+    batch_size: Any,
+    seed: Any,
+    save_to_dir: Any,
+    **_: Any,
+) -> None:
+    """Refuses what Keras would notice only when the first batch is read, or never.
+
+    It takes all arguments of an iterator; Keras checks the others.
+    """
+    if not (
+        isinstance(target_size, Sequence)
+        and len(target_size) == 2
+        and all(isinstance(size, Integral) and int(size) > 0 for size in target_size)
+    ):
+        raise ValueError(
+            "`target_size` must be two positive integers, (height, width). "
+            f"Received: {target_size!r}"
+        )
+    if interpolation not in PIL_INTERPOLATION_METHODS:
+        raise ValueError(
+            f"`interpolation` must be one of {sorted(PIL_INTERPOLATION_METHODS)}. "
+            f"Received: {interpolation!r}"
+        )
+    if not isinstance(batch_size, Integral) or int(batch_size) < 1:
+        raise ValueError(f"`batch_size` must be a positive integer. Received: {batch_size!r}")
+    if seed is not None and not (isinstance(seed, Integral) and 0 <= int(seed) < 2**32):
+        raise ValueError(
+            f"`seed` must be None or an integer from 0 to 2**32 - 1. Received: {seed!r}"
+        )
+    if save_to_dir and not os.path.isdir(save_to_dir):
+        raise FileNotFoundError(
+            f"`save_to_dir` must be an existing folder. Received: {os.fspath(save_to_dir)!r}. "
+            "Create it first, for example with os.makedirs."
+        )
+
+
+def check_directories(directories: Any) -> list[tuple[str | None, Any]]:
+    """The roots as pairs of a source name (None where none was given) and a path, as given.
+
+    Raises:
+        TypeError: if `directories` is not a sequence of paths or a mapping from name to path.
+        FileNotFoundError: if a root does not exist.
+        NotADirectoryError: if a root is a file.
+        ValueError: if there is no root, or one is given twice or lies in another.
+    """
+    expected = (
+        "`directories` must be a sequence of folders (str or PathLike), "
+        "or a mapping from source name to folder."
+    )
+    if isinstance(directories, (str, os.PathLike)):
+        root = os.fspath(directories)
+        raise TypeError(
+            f"{expected} Received the single folder {root!r}. "
+            f"Pass [{root!r}], or use flow_from_directory({root!r})."
+        )
+    if not isinstance(directories, (Sequence, Mapping)) or isinstance(directories, bytes):
+        raise TypeError(
+            f"{expected} Received {type(directories).__name__}. "
+            "Pass a list: its order numbers the sources."
+        )
+    if not directories:
+        raise ValueError(f"{expected} Received none: {directories!r}")
+    pairs: list[tuple[Any, Any]] = (
+        list(directories.items())
+        if isinstance(directories, Mapping)
+        else [(None, root) for root in directories]
+    )
+    for name, root in pairs:
+        if not isinstance(root, (str, os.PathLike)):
+            raise TypeError(f"{expected} Received among them: {root!r}")
+        if not (name is None or isinstance(name, str)):
+            raise TypeError(f"{expected} Received the source name {name!r}, which is not a str.")
+        _check_root(os.fspath(root))
+    _check_disjoint([os.fspath(root) for _, root in pairs])
+    return pairs
+
+
+def _check_root(root: str) -> None:
+    if os.path.isdir(root):
+        return
+    if os.path.exists(root):
+        raise NotADirectoryError(
+            f"`directories` names {root!r}, which is a file. "
+            "Each root must be a folder that holds one folder per class."
+        )
+    looked_in = "" if os.path.isabs(root) else f" in {os.getcwd()!r}"
+    raise FileNotFoundError(
+        f"`directories` names {root!r}, which does not exist{looked_in}. Check the path."
+    )
+
+
+def _check_disjoint(roots: Sequence[str]) -> None:
+    # Sorted by their parts, a folder stands directly before what lies inside it.
+    by_parts = sorted(
+        (pathlib.Path(os.path.normcase(os.path.realpath(root))).parts, root) for root in roots
+    )
+    for (outer, outer_root), (inner, inner_root) in itertools.pairwise(by_parts):
+        if outer == inner[: len(outer)]:
+            relation = "is the same folder as" if outer == inner else "lies inside"
+            raise ValueError(
+                f"`directories` names {inner_root!r}, which {relation} {outer_root!r}: "
+                "its images would count double. Name only one of the two."
+            )
+
+
+def check_classes(classes: Any) -> dict[str, list[str]]:
+    """The folders of each class, from any form that `classes` may take.
+
+    Raises:
+        TypeError: if `classes` is not built of strings as documented.
+        ValueError: if a class has no folder, or a folder serves twice or is not a plain name.
+    """
+    expected = (
+        "`classes` must be a list of folder names, in which a list of folder names stands for "
+        "folders that share one label, or a mapping from class name to folder names."
+    )
+    if isinstance(classes, Mapping):
+        pairs = list(classes.items())
+    elif isinstance(classes, Sequence) and not isinstance(classes, (str, bytes)):
+        pairs = [(None, entry) for entry in classes]
+    else:
+        raise TypeError(f"{expected} Received: {classes!r}")
+    pairs = [(name, [entry] if isinstance(entry, str) else entry) for name, entry in pairs]
+    for name, folders in pairs:
+        if not (
+            isinstance(folders, Sequence)
+            and all(isinstance(folder, str) for folder in folders)
+            and (name is None or isinstance(name, str))
+        ):
+            raise TypeError(f"{expected} Received: {classes!r}")
+        if not folders:
+            raise ValueError(f"{expected} Received a class without any folder: {classes!r}")
+    _check_class_folders([folder for _, folders in pairs for folder in folders])
+    return {folders[0] if name is None else name: list(folders) for name, folders in pairs}
+
+
+def _check_class_folders(folders: Sequence[str]) -> None:
+    for folder in folders:
+        if folders.count(folder) > 1:
+            raise ValueError(
+                f"`classes` names the folder {folder!r} more than once; its images can have "
+                "only one label. Name it once."
+            )
+        if folder != os.path.basename(folder) or folder in ("", os.pardir):
+            raise ValueError(
+                f"`classes` names {folder!r}; a class must be a folder directly inside the roots, "
+                "named without its path."
+            )
+    if os.curdir in folders and len(folders) > 1:
+        raise ValueError(
+            "`classes` names '.', which is the whole root, beside other folders; their images "
+            f"would count double. Received the folders: {list(folders)}"
+        )

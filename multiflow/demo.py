@@ -1,0 +1,178 @@
+"""Trains a small network on several folders: `python -m multiflow.demo [DIR …]`."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import sys
+import time
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from PIL import Image
+
+from multiflow import MultiDirImageDataGenerator
+from multiflow.iterators import MultiDirectoryIterator
+from multiflow.pictures import contact_sheet, curves
+from multiflow.samples import write_samples
+
+IMAGE_SIZE = (64, 64)
+BATCH_SIZE = 16
+MAX_VALIDATION_IMAGES = 256
+MAX_TRAINING_SECONDS = 60
+
+
+class TimeLimit(keras.callbacks.Callback):
+    """Ends the training after a number of seconds, in mid-epoch if need be."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._end = time.monotonic() + seconds
+
+    def on_train_batch_end(self, batch: int, logs: object = None) -> None:  # noqa: D102
+        if time.monotonic() > self._end:
+            self.model.stop_training = True
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the demo with the arguments of a command line; returns its exit code."""
+    options = _parse(arguments)
+    output = pathlib.Path(options.output)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        roots = options.directories or write_samples(output / "samples")
+        training, validation = _index(roots, options.validation_split)
+    except (OSError, ValueError) as error:
+        print(f"multiflow.demo: {error}", file=sys.stderr)
+        return 2
+    print("\nTraining images:", training.summary(), sep="\n", end="\n\n")
+
+    keras.utils.set_random_seed(0)
+    images, labels = _read(validation)
+    model = _build_model(training.num_classes)
+    history = model.fit(
+        training,
+        validation_data=(images, labels),
+        epochs=options.epochs,
+        class_weight=training.class_weight,
+        callbacks=[TimeLimit(MAX_TRAINING_SECONDS)],
+    )
+    _print_results(list(training.class_indices), labels, model.predict(images, verbose=0))
+
+    _draw_batch(training).save(output / "augmented_batch.png")
+    _draw_history(history.history).save(output / "training_curve.png")
+    print(f"\nPictures in {output.resolve()}: augmented_batch.png, training_curve.png")
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m multiflow.demo",
+        description="Reads several folders of images as one data set and trains a small network.",
+    )
+    parser.add_argument(
+        "directories",
+        metavar="DIR",
+        nargs="*",
+        help="a folder that holds one folder of images per class; by default, drawn samples",
+    )
+    parser.add_argument("--epochs", type=int, default=30, help="default: %(default)s")
+    parser.add_argument(
+        "--validation-split",
+        type=float,
+        default=0.2,
+        help="fraction of the images to validate on; default: %(default)s",
+    )
+    parser.add_argument(
+        "--output",
+        default="multiflow-demo",
+        help="folder for the pictures and samples; default: %(default)s",
+    )
+    return parser.parse_args(arguments)
+
+
+def _index(
+    roots: Sequence[str] | dict[str, str], validation_split: float
+) -> tuple[MultiDirectoryIterator, ...]:
+    """The training images, augmented, and the validation images, as they are."""
+    augmenting = MultiDirImageDataGenerator(
+        rotation_range=20,
+        width_shift_range=0.1,
+        height_shift_range=0.1,
+        zoom_range=0.2,
+        horizontal_flip=True,
+        rescale=1 / 255,
+        validation_split=validation_split,
+    )
+    plain = MultiDirImageDataGenerator(rescale=1 / 255, validation_split=validation_split)
+    return tuple(
+        generator.flow_from_directories(
+            roots, target_size=IMAGE_SIZE, batch_size=BATCH_SIZE, seed=0, subset=subset
+        )
+        for generator, subset in ((augmenting, "training"), (plain, "validation"))
+    )
+
+
+def _read(validation: MultiDirectoryIterator) -> tuple[np.ndarray, np.ndarray]:
+    num_batches = min(len(validation), MAX_VALIDATION_IMAGES // BATCH_SIZE)
+    batches = [validation[position] for position in range(num_batches)]
+    images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    if len(images) < validation.samples:
+        print(f"Validating on {len(images)} of the {validation.samples} validation images.")
+    return images, labels
+
+
+def _build_model(num_classes: int) -> keras.Model:
+    model = keras.Sequential([keras.Input((*IMAGE_SIZE, 3))])
+    for filters in (16, 32, 64, 64):
+        model.add(keras.layers.Conv2D(filters, 3, padding="same", use_bias=False))
+        model.add(keras.layers.BatchNormalization(momentum=0.9))
+        model.add(keras.layers.ReLU())
+        model.add(keras.layers.MaxPooling2D())
+    model.add(keras.layers.GlobalAveragePooling2D())
+    model.add(keras.layers.Dense(num_classes, activation="softmax"))
+    model.compile(
+        optimizer=keras.optimizers.Adam(2e-3),
+        loss="categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def _print_results(class_names: Sequence[str], labels: np.ndarray, predictions: np.ndarray) -> None:
+    true, predicted = labels.argmax(axis=1), predictions.argmax(axis=1)
+    width = max(map(len, [*class_names, "class"]))
+    print(f"\n{'class':{width}}  validation images  correct  accuracy")
+    rows = [(name, true == label) for label, name in enumerate(class_names)]
+    for name, selected in [*rows, ("all", np.full(len(true), True))]:
+        count = int(selected.sum())
+        correct = int((predicted == true)[selected].sum())
+        accuracy = f"{correct / count:.0%}" if count else "-"
+        print(f"{name:{width}}  {count:17}  {correct:7}  {accuracy:>8}")
+
+
+def _draw_batch(training: MultiDirectoryIterator) -> Image.Image:
+    images, labels = training[0]
+    class_names = list(training.class_indices)
+    captions = [
+        f"{class_names[label]} · {training.source_names[training.source_indices[index]]}"
+        for label, index in zip(labels.argmax(axis=1), training.index_array, strict=False)
+    ]
+    return contact_sheet(images, captions)
+
+
+def _draw_history(history: dict[str, list[float]]) -> Image.Image:
+    return curves(
+        {
+            "training loss": history["loss"],
+            "validation loss": history["val_loss"],
+            "training accuracy": history["accuracy"],
+            "validation accuracy": history["val_accuracy"],
+        },
+        title="Training",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""Folders → index: which images there are, in Keras' order, with their labels and sources."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from multiflow import _checks
+from multiflow.paths import CompactPaths
+
+Group = tuple[str, list[str]]  # a folder, and the names of the images in it
+
+# Keras' own words: scripts filter this warning by its text.
+TIFF_WARNING = (
+    'Using ".tiff" files with multiple bands will cause distortion. Please verify your output.'
+)
+
+
+# A root need not hold every class.
+_ABSENT = (FileNotFoundError, NotADirectoryError)
+
+
+class Source(NamedTuple):
+    """One root folder: its name, its path as given, and its path below the common parent."""
+
+    name: str
+    root: Any
+    prefix: str
+
+
+@dataclass(frozen=True)
+class ImageIndex:
+    """The images of one or more roots.
+
+    Attributes:
+        paths: their paths, relative to the common parent of the roots.
+        labels: int32 array of shape `(num_images,)`, the label of each.
+        source_indices: int32 array of shape `(num_images,)`, the position of each one's root.
+        num_found: for each root, how many images it holds, whether or not the split takes them.
+        unreadable: what the system said of folders that could not be listed.
+    """
+
+    paths: CompactPaths
+    labels: np.ndarray
+    source_indices: np.ndarray
+    num_found: list[int]
+    unreadable: list[OSError]
+
+
+def resolve_sources(directories: Any) -> tuple[Any, list[Source]]:
+    """The deepest common parent of the roots, and the sources.
+
+    A single root is its own parent and is kept as it was given, as in Keras. Several are made
+    absolute first. A source without a given name is named by its path below the common parent.
+    """
+    roots = _checks.check_directories(directories)
+    if len(roots) == 1:
+        [(name, root)] = roots
+        return root, [Source(name or os.path.basename(os.path.abspath(root)), root, "")]
+    absolute = [os.path.abspath(root) for _, root in roots]
+    try:
+        parent = os.path.commonpath(absolute)
+    except ValueError:  # drives of Windows have no common parent; names stay absolute
+        parent = ""
+    prefixes = [os.path.relpath(root, parent) if parent else root for root in absolute]
+    return parent, [
+        Source(name or prefix, root, prefix)
+        for (name, root), prefix in zip(roots, prefixes, strict=True)
+    ]
+
+
+def class_folders_in(root: Any) -> list[str]:
+    """The names of the folders in `root`, sorted."""
+    return sorted(name for name in os.listdir(root) if os.path.isdir(os.path.join(root, name)))
+
+
+def resolve_classes(classes: Any, sources: Sequence[Source]) -> dict[str, list[str]]:
+    """The folders of each class, in the order of the labels.
+
+    Without `classes`, the sorted union of the class folders over all roots. Warns of a named
+    folder that is in no root, and of a hidden folder that became a class.
+    """
+    roots = [os.fspath(source.root) for source in sources]
+    if classes:
+        class_folders = _checks.check_classes(classes)
+        for folder in (folder for folders in class_folders.values() for folder in folders):
+            if not any(os.path.isdir(os.path.join(root, folder)) for root in roots):
+                _checks.warn(
+                    f"`classes` names the folder {folder!r}, which is in none of the roots "
+                    f"{roots}: its class gets no image from it. Check the spelling."
+                )
+        return class_folders
+    folders_by_root = {root: class_folders_in(root) for root in roots}
+    union = sorted(set().union(*folders_by_root.values()))
+    for folder in union:
+        if folder.startswith("."):
+            holder = next(root for root in roots if folder in folders_by_root[root])
+            _checks.warn(
+                f"The hidden folder {os.path.join(holder, folder)!r} became a class. "
+                "Delete it, or name the wanted classes with `classes`."
+            )
+    return {folder: [folder] for folder in union}
+
+
+def index_images(
+    sources: Sequence[Source],
+    folders: Iterable[str],
+    folder_labels: Mapping[str, int],
+    *,
+    formats: tuple[str, ...],
+    follow_links: bool,
+    split: tuple[float, float] | None,
+) -> ImageIndex:
+    """Lists the images: source by source, folder by folder, each as Keras lists it.
+
+    Args:
+        sources: the roots, in the order of the images.
+        folders: class folders to look for in each root, in the order of the images.
+        folder_labels: the label of each class folder.
+        formats: accepted endings of file names, in lower case; any case is accepted.
+        follow_links: whether to enter symbolic links to folders inside class folders.
+        split: start and end, as fractions, of the images to take from each class folder of each
+            root; None takes all.
+    """
+    paths = CompactPaths()
+    labels, source_indices, counts = [], [], []
+    unreadable: list[OSError] = []
+    num_found = [0] * len(sources)
+    for position, source in enumerate(sources):
+        for folder in folders:
+            class_folder = os.path.join(source.root, folder)
+            listed = _list_images(class_folder, formats, follow_links, unreadable.append)
+            num_images = sum(len(names) for _, names in listed)
+            num_found[position] += num_images
+            start, stop = (
+                (int(split[0] * num_images), int(split[1] * num_images))
+                if split
+                else (0, num_images)
+            )
+            for subfolder, names in _slice_groups(listed, start, stop):
+                # Keras names a file after the last part of its class folder.
+                name = os.path.basename(class_folder)
+                labels.append(folder_labels[name])
+                source_indices.append(position)
+                counts.append(len(names))
+                paths.extend(os.path.join(source.prefix, name, subfolder), names)
+    return ImageIndex(
+        paths,
+        np.repeat(np.array(labels, np.int32), counts),
+        np.repeat(np.array(source_indices, np.int32), counts),
+        num_found,
+        [error for error in unreadable if not isinstance(error, _ABSENT)],
+    )
+
+
+def _list_images(
+    folder: str,
+    formats: tuple[str, ...],
+    follow_links: bool,
+    on_error: Callable[[OSError], None],
+) -> list[Group]:
+    """The images below `folder` by sub-folder; a missing folder holds none."""
+    groups = []
+    walk = os.walk(folder, onerror=on_error, followlinks=follow_links)
+    for path, _, names in sorted(walk, key=itemgetter(0)):
+        names.sort()
+        images = [n for n in names if n.endswith(formats) or n.lower().endswith(formats)]
+        if images:
+            num_tiff = ("\0".join(images) + "\0").lower().count(".tiff\0")
+            for _ in range(num_tiff):
+                _checks.warn(TIFF_WARNING)
+            groups.append(("" if path == folder else os.path.relpath(path, folder), images))
+    return groups
+
+
+def _slice_groups(groups: Iterable[Group], start: int, stop: int) -> Iterator[Group]:
+    """What `[start:stop]` takes of the names of all groups together."""
+    for folder, names in groups:
+        chosen = names[max(start, 0) : max(stop, 0)]
+        if chosen:
+            yield folder, chosen
+        start, stop = start - len(names), stop - len(names)

@@ -1,0 +1,272 @@
+"""Keras' iterators, made to pickle, to list folders fast and to read several roots as one."""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from keras.utils import PyDataset
+
+from multiflow import _checks, _keras
+from multiflow.index import (
+    ImageIndex,
+    Source,
+    class_folders_in,
+    index_images,
+    resolve_classes,
+    resolve_sources,
+)
+from multiflow.summary import Summary
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class _PortableIterator(_keras.Iterator):
+    """A Keras iterator that pickles and deep-copies, in mid-epoch too."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("lock", "index_generator")
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.lock = threading.Lock()
+        self.index_generator = self._flow_index()
+        if self.batch_index:
+            # Keras' index generator begins by resetting the epoch. Its first step is taken here
+            # and undone, so that its second is the next one of the original.
+            random_state = np.random.get_state()
+            next(self.index_generator)
+            np.random.set_state(random_state)
+            self.__dict__.update(state)
+
+    @classmethod
+    def from_keras(cls, iterator: _keras.Iterator, **parallelism: Any) -> Self:
+        """What Keras' own method built, as an instance of this class.
+
+        Args:
+            iterator: a new instance of the Keras class that this class extends.
+            parallelism: `workers`, `use_multiprocessing` and `max_queue_size`, as in PyDataset.
+        """
+        own = cls.__new__(cls)
+        own.__setstate__(_PortableIterator.__getstate__(iterator))
+        PyDataset.__init__(own, **parallelism)
+        return own
+
+
+class ArrayIterator(_PortableIterator, _keras.NumpyArrayIterator):
+    """Batches of arrays; `flow` makes it."""
+
+
+class DataFrameIterator(_PortableIterator, _keras.DataFrameIterator):
+    """Batches of the image files that a dataframe names; `flow_from_dataframe` makes it."""
+
+
+class DirectoryIterator(_PortableIterator, _keras.DirectoryIterator):
+    """Batches of the image files below one folder; `flow_from_directory` makes it.
+
+    Its attributes, its printed line and its batches are those of Keras' `DirectoryIterator`. It
+    lists the folders faster and holds their names in less memory: `filenames` and `filepaths`
+    become lists when they are asked for.
+
+    Args:
+        directory: the root; it holds one folder per class.
+        image_data_generator: the generator that transforms and standardises the images.
+        classes: names of class folders, in the order of their labels; by default all, sorted.
+        class_mode: the kind of the labels, as in Keras.
+        batch_size: the most images in a batch.
+        shuffle: whether to shuffle the images in each epoch.
+        seed: seed of NumPy's global generator, or None.
+        follow_links: whether to enter symbolic links to folders inside class folders.
+        dtype: the dtype of the batches.
+        workers: how many threads or processes `fit` uses to fetch batches.
+        use_multiprocessing: whether these are processes.
+        max_queue_size: how many batches `fit` keeps ready.
+        processing: what Keras' `set_processing_attrs` takes beside the generator.
+    """
+
+    def __init__(
+        self,
+        directory: Any,
+        image_data_generator: _keras.ImageDataGenerator,
+        *,
+        classes: Any,
+        class_mode: str | None,
+        batch_size: int,
+        shuffle: bool,
+        seed: int | None,
+        follow_links: bool,
+        dtype: str,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+        max_queue_size: int = 10,
+        **processing: Any,
+    ) -> None:
+        self.set_processing_attrs(image_data_generator, **processing)
+        _checks.check_class_mode(class_mode, self.allowed_class_modes)
+        self.class_mode = class_mode
+        self.dtype = dtype
+        index = self._index(directory, classes, follow_links)
+        self.samples = len(index.paths)
+        self.classes = index.labels
+        self._paths = index.paths
+        _keras.print_msg(self._found_message())
+        _keras.Iterator.__init__(self, self.samples, batch_size, shuffle, seed)
+        PyDataset.__init__(self, workers, use_multiprocessing, max_queue_size)
+
+    def _index(self, directory: Any, classes: Any, follow_links: bool) -> ImageIndex:
+        self.directory = directory
+        class_names = classes or class_folders_in(directory)
+        self.num_classes = len(class_names)
+        self.class_indices = dict(zip(class_names, range(self.num_classes), strict=True))
+        return index_images(
+            [Source("", directory, "")],
+            class_names,
+            self.class_indices,
+            formats=self.white_list_formats,
+            follow_links=follow_links,
+            split=self.split,
+        )
+
+    def _found_message(self) -> str:
+        return f"Found {self.samples} images belonging to {self.num_classes} classes."
+
+    @cached_property
+    def filenames(self) -> list[str]:
+        """The paths of the images, relative to `directory`."""
+        return list(self._paths)
+
+    @cached_property
+    def _filepaths(self) -> list[str]:
+        return list(self._paths.inside(self.directory))
+
+    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
+        return _BatchView(self, index_array)._get_batches_of_transformed_samples(index_array)
+
+
+class _BatchView(_keras.DirectoryIterator):
+    """A `DirectoryIterator` as Keras' code sees it, with the file paths of one batch alone."""
+
+    def __init__(self, iterator: DirectoryIterator, index_array: np.ndarray) -> None:
+        self.__dict__.update(vars(iterator))
+        paths = iterator._paths
+        self._filepaths = {
+            index: os.path.join(iterator.directory, paths[index]) for index in index_array
+        }
+
+
+class MultiDirectoryIterator(DirectoryIterator):
+    """Batches of the image files below several folders; `flow_from_directories` makes it.
+
+    Args:
+        directories: the roots, as a sequence of paths or a mapping from source name to path.
+        image_data_generator: the generator that transforms and standardises the images.
+        classes: folders and merged folders, as in `flow_from_directories`.
+        arguments: the other arguments of `DirectoryIterator`.
+
+    Attributes:
+        directory: the deepest common parent of the roots.
+        directories: list of the roots, as given.
+        source_names: list of their names.
+        source_indices: int32 array of shape `(samples,)`, the position of each image's root.
+        filenames: list of the image paths, relative to `directory`.
+        filepaths: list of the image paths.
+        classes: int32 array of shape `(samples,)`, the label of each image.
+        class_indices: dict from class name to label.
+        num_classes: the number of classes.
+        samples: the number of images.
+    """
+
+    def __init__(
+        self,
+        directories: Any,
+        image_data_generator: _keras.ImageDataGenerator,
+        **arguments: Any,
+    ) -> None:
+        _checks.check_batch_arguments(**arguments)
+        super().__init__(directories, image_data_generator, **arguments)
+
+    def _index(self, directory: Any, classes: Any, follow_links: bool) -> ImageIndex:
+        self.directory, sources = resolve_sources(directory)
+        self.directories = [source.root for source in sources]
+        self.source_names = [source.name for source in sources]
+        class_folders = resolve_classes(classes, sources)
+        self.num_classes = len(class_folders)
+        self.class_indices = {name: label for label, name in enumerate(class_folders)}
+        index = index_images(
+            sources,
+            [folder for folders in class_folders.values() for folder in folders],
+            {
+                folder: self.class_indices[name]
+                for name, folders in class_folders.items()
+                for folder in folders
+            },
+            formats=self.white_list_formats,
+            follow_links=follow_links,
+            split=self.split,
+        )
+        self.source_indices = index.source_indices
+        self._check_index(index)
+        return index
+
+    def _check_index(self, index: ImageIndex) -> None:
+        roots = [os.fspath(root) for root in self.directories]
+        class_names = list(self.class_indices)
+        if not any(index.num_found):
+            sought = f"an image of the classes {class_names}" if class_names else "a class folder"
+            raise ValueError(
+                f"None of the roots {roots} holds {sought}. "
+                "Each root must hold one folder per class, with files that end in "
+                f"{', '.join(self.white_list_formats)}."
+            )
+        if not index.paths:
+            raise ValueError(
+                f'subset="{self.subset}" is empty: validation_split='
+                f"{self.image_data_generator._validation_split} takes none of the "
+                f"{sum(index.num_found)} images found. The fraction is rounded down in each class "
+                "folder of each root; set another `validation_split` in the generator."
+            )
+        for root, num_found in zip(roots, index.num_found, strict=True):
+            if not num_found:
+                _checks.warn(
+                    f"The root {root!r} holds no image of the classes {class_names}. "
+                    "Check its path, and that it holds one folder per class."
+                )
+        for error in index.unreadable:
+            _checks.warn(
+                f"The folder {error.filename!r} was left out, it cannot be read: {error.strerror}."
+            )
+
+    def _found_message(self) -> str:
+        message = super()._found_message()
+        if len(self.directories) == 1:
+            return message
+        return f"{message.removesuffix('.')} in {len(self.directories)} directories."
+
+    @property
+    def class_weight(self) -> dict[int, float]:
+        """Weights that balance the classes, for `fit(..., class_weight=...)`.
+
+        A dict from label to `samples / (num_classes * count)`, where `count` is the number of
+        images of that label. Labels without an image are left out. (The rule of scikit-learn's
+        `class_weight="balanced"`.)
+        """
+        counts = np.bincount(self.classes, minlength=self.num_classes)
+        return {
+            label: float(self.samples / (self.num_classes * count))
+            for label, count in enumerate(counts)
+            if count
+        }
+
+    def summary(self) -> Summary:
+        """How many images of each class each source holds, as a table."""
+        counts = np.zeros((self.num_classes, len(self.directories)), np.int64)
+        np.add.at(counts, (self.classes, self.source_indices), 1)
+        return Summary(list(self.class_indices), self.source_names, counts)

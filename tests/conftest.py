@@ -1,0 +1,39 @@
+"""Trees of images in temporary folders."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pytest
+from PIL import Image
+
+MakeTree = Callable[..., pathlib.Path]
+
+
+@pytest.fixture
+def make_tree(tmp_path: pathlib.Path) -> MakeTree:
+    """A function that writes images of random pixels and sizes and returns their folder."""
+
+    def make(name: str, files: Iterable[str], *, side: tuple[int, int] = (6, 12)) -> pathlib.Path:
+        rng = np.random.default_rng(len(name))
+        root = tmp_path / name
+        root.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            path = root / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            height, width = rng.integers(*side, 2)
+            Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(path)
+        return root
+
+    return make
+
+
+@pytest.fixture
+def three_classes(make_tree: MakeTree) -> pathlib.Path:
+    """A root of 5 ants, 4 bees, of which one is nested, and 3 cats."""
+    ants = [f"ants/{number}.png" for number in range(5)]
+    bees = ["bees/1.png", "bees/2.PNG", "bees/3.jpg", "bees/hive/0.png"]
+    cats = [f"cats/{number}.jpg" for number in (10, 9, 8)]
+    return make_tree("three_classes", [*ants, *bees, *cats])

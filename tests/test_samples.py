@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from multiflow import MultiDirImageDataGenerator
+from multiflow.samples import write_samples
+
+
+def read_all(folder: pathlib.Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_two_sources_of_three_classes(tmp_path: pathlib.Path) -> None:
+    iterator = MultiDirImageDataGenerator().flow_from_directories(write_samples(tmp_path))
+    summary = iterator.summary()
+    assert summary.class_names == ["circle", "square", "triangle"]
+    assert summary.source_names == ["photos", "sketches"]
+    assert summary.counts.tolist() == [[60, 50], [60, 35], [60, 20]]
+
+
+def test_the_sources_look_different(tmp_path: pathlib.Path) -> None:
+    roots = write_samples(tmp_path)
+    brightness = {
+        source: [np.asarray(Image.open(path)).mean() for path in pathlib.Path(root).rglob("*.*g")]
+        for source, root in roots.items()
+    }
+    assert max(brightness["photos"]) < min(brightness["sketches"])
+
+
+def test_same_seed_same_files(tmp_path: pathlib.Path) -> None:
+    for name, seed in [("a", 1), ("b", 1), ("c", 2)]:
+        write_samples(tmp_path / name, seed=seed)
+    assert read_all(tmp_path / "a") == read_all(tmp_path / "b")
+    assert read_all(tmp_path / "a") != read_all(tmp_path / "c")
+
+
+def test_global_random_state_is_left_alone(tmp_path: pathlib.Path) -> None:
+    before = np.random.get_state()
+    write_samples(tmp_path)
+    np.testing.assert_equal(np.random.get_state(), before)
