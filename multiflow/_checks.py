@@ -11,21 +11,17 @@ from collections.abc import Collection, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
+from PIL import Image
+
 from multiflow._keras import PIL_INTERPOLATION_METHODS
 
 
 def warn(message: str) -> None:
     """Warns at the line outside this package that led here."""
     frame, level = sys._getframe(1), 2
-    while frame.f_back and frame.f_globals["__name__"].startswith("multiflow."):
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("multiflow."):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, stacklevel=level)
-
-
-def check_class_mode(class_mode: Any, allowed: Collection[Any]) -> None:
-    """Refuses an unknown `class_mode` with Keras' own message."""
-    if class_mode not in allowed:
-        raise ValueError(f"Invalid class_mode: {class_mode}; expected one of: {allowed}")
 
 
 def check_batch_arguments(
@@ -35,6 +31,7 @@ def check_batch_arguments(
     batch_size: Any,
     seed: Any,
     save_to_dir: Any,
+    save_format: Any,
     **_: Any,
 ) -> None:
     """Refuses what Keras would notice only when the first batch is read, or never.
@@ -42,7 +39,7 @@ def check_batch_arguments(
     It takes all arguments of an iterator; Keras checks the others.
     """
     if not (
-        isinstance(target_size, Sequence)
+        isinstance(target_size, Collection)
         and len(target_size) == 2
         and all(isinstance(size, Integral) and int(size) > 0 for size in target_size)
     ):
@@ -63,12 +60,19 @@ def check_batch_arguments(
         )
     if save_to_dir and not os.path.isdir(save_to_dir):
         raise FileNotFoundError(
-            f"`save_to_dir` must be an existing folder. Received: {os.fspath(save_to_dir)!r}. "
+            f"`save_to_dir` must be an existing folder. Received: {str(save_to_dir)!r}. "
             "Create it first, for example with os.makedirs."
+        )
+    if save_to_dir and f".{save_format}".lower() not in Image.registered_extensions():
+        raise ValueError(
+            "`save_format` must be the extension of a format that Pillow can write, such as "
+            f'"png" or "jpg". Received: {save_format!r}'
         )
 
 
-def check_directories(directories: Any) -> list[tuple[str | None, Any]]:
+def check_directories(
+    directories: Any, argument: str = "directories"
+) -> list[tuple[str | None, Any]]:
     """The roots as pairs of a source name (None where none was given) and a path, as given.
 
     Raises:
@@ -78,15 +82,12 @@ def check_directories(directories: Any) -> list[tuple[str | None, Any]]:
         ValueError: if there is no root, or one is given twice or lies in another.
     """
     expected = (
-        "`directories` must be a sequence of folders (str or PathLike), "
+        f"`{argument}` must be a sequence of folders (str or PathLike), "
         "or a mapping from source name to folder."
     )
     if isinstance(directories, (str, os.PathLike)):
         root = os.fspath(directories)
-        raise TypeError(
-            f"{expected} Received the single folder {root!r}. "
-            f"Pass [{root!r}], or use flow_from_directory({root!r})."
-        )
+        raise TypeError(f"{expected} Received the single folder {root!r}. Pass [{root!r}].")
     if not isinstance(directories, (Sequence, Mapping)) or isinstance(directories, bytes):
         raise TypeError(
             f"{expected} Received {type(directories).__name__}. "
@@ -104,41 +105,42 @@ def check_directories(directories: Any) -> list[tuple[str | None, Any]]:
             raise TypeError(f"{expected} Received among them: {root!r}")
         if not (name is None or isinstance(name, str)):
             raise TypeError(f"{expected} Received the source name {name!r}, which is not a str.")
-        _check_root(os.fspath(root))
-    _check_disjoint([os.fspath(root) for _, root in pairs])
+        _check_root(os.fspath(root), argument)
+    check_disjoint([root for _, root in pairs], argument)
     return pairs
 
 
-def _check_root(root: str) -> None:
+def _check_root(root: str, argument: str) -> None:
     if os.path.isdir(root):
         return
     if os.path.exists(root):
         raise NotADirectoryError(
-            f"`directories` names {root!r}, which is a file. "
-            "Each root must be a folder that holds one folder per class."
+            f"`{argument}` names {root!r}, which is a file. Each root must be a folder."
         )
     looked_in = "" if os.path.isabs(root) else f" in {os.getcwd()!r}"
     raise FileNotFoundError(
-        f"`directories` names {root!r}, which does not exist{looked_in}. Check the path."
+        f"`{argument}` names {root!r}, which does not exist{looked_in}. Check the path."
     )
 
 
-def _check_disjoint(roots: Sequence[str]) -> None:
+def check_disjoint(roots: Sequence[Any], argument: str) -> None:
+    """Refuses roots of which one is another, or lies in another."""
     # Sorted by their parts, a folder stands directly before what lies inside it.
     by_parts = sorted(
-        (pathlib.Path(os.path.normcase(os.path.realpath(root))).parts, root) for root in roots
+        (pathlib.Path(os.path.normcase(os.path.realpath(root))).parts, os.fspath(root))
+        for root in roots
     )
     for (outer, outer_root), (inner, inner_root) in itertools.pairwise(by_parts):
         if outer == inner[: len(outer)]:
             relation = "is the same folder as" if outer == inner else "lies inside"
             raise ValueError(
-                f"`directories` names {inner_root!r}, which {relation} {outer_root!r}: "
-                "its images would count double. Name only one of the two."
+                f"`{argument}` names {inner_root!r}, which {relation} {outer_root!r}: "
+                "its files would count double. Name only one of the two."
             )
 
 
 def check_classes(classes: Any) -> dict[str, list[str]]:
-    """The folders of each class, from any form that `classes` may take.
+    """The folders of each class, from any form that `classes` may take; None gives no class.
 
     Raises:
         TypeError: if `classes` is not built of strings as documented.
@@ -148,12 +150,15 @@ def check_classes(classes: Any) -> dict[str, list[str]]:
         "`classes` must be a list of folder names, in which a list of folder names stands for "
         "folders that share one label, or a mapping from class name to folder names."
     )
-    if isinstance(classes, Mapping):
-        pairs = list(classes.items())
-    elif isinstance(classes, Sequence) and not isinstance(classes, (str, bytes)):
-        pairs = [(None, entry) for entry in classes]
-    else:
+    if classes is None:
+        return {}
+    if not isinstance(classes, Collection) or isinstance(classes, (str, bytes, set, frozenset)):
         raise TypeError(f"{expected} Received: {classes!r}")
+    pairs = (
+        list(classes.items())
+        if isinstance(classes, Mapping)
+        else [(None, entry) for entry in classes]
+    )
     pairs = [(name, [entry] if isinstance(entry, str) else entry) for name, entry in pairs]
     for name, folders in pairs:
         if not (

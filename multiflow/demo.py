@@ -40,9 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     output = pathlib.Path(options.output)
     try:
-        output.mkdir(parents=True, exist_ok=True)
+        _check_output(output, options.directories)
         roots = options.directories or write_samples(output / "samples")
         training, validation = _index(roots, options.validation_split)
+        output.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         print(f"multiflow.demo: {error}", file=sys.stderr)
         return 2
@@ -77,7 +78,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs="*",
         help="a folder that holds one folder of images per class; by default, drawn samples",
     )
-    parser.add_argument("--epochs", type=int, default=30, help="default: %(default)s")
+    parser.add_argument("--epochs", type=_positive, default=30, help="default: %(default)s")
     parser.add_argument(
         "--validation-split",
         type=float,
@@ -92,9 +93,25 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+def _check_output(output: pathlib.Path, directories: Sequence[str]) -> None:
+    for root in map(pathlib.Path, directories):
+        if output.resolve().is_relative_to(root.resolve()):
+            raise ValueError(
+                f"the pictures would go to {str(output)!r}, inside the folder {str(root)!r}, which "
+                "would take them for a class; name another folder with --output"
+            )
+
+
 def _index(
     roots: Sequence[str] | dict[str, str], validation_split: float
-) -> tuple[MultiDirectoryIterator, ...]:
+) -> tuple[MultiDirectoryIterator, MultiDirectoryIterator]:
     """The training images, augmented, and the validation images, as they are."""
     augmenting = MultiDirImageDataGenerator(
         rotation_range=20,
@@ -106,12 +123,18 @@ def _index(
         validation_split=validation_split,
     )
     plain = MultiDirImageDataGenerator(rescale=1 / 255, validation_split=validation_split)
-    return tuple(
+    training, validation = (
         generator.flow_from_directories(
             roots, target_size=IMAGE_SIZE, batch_size=BATCH_SIZE, seed=0, subset=subset
         )
         for generator, subset in ((augmenting, "training"), (plain, "validation"))
     )
+    if training.num_classes < 2:
+        raise ValueError(
+            f"the folders hold the one class {list(training.class_indices)}; to tell classes apart "
+            "takes two. Name the folders that hold the class folders"
+        )
+    return training, validation
 
 
 def _read(validation: MultiDirectoryIterator) -> tuple[np.ndarray, np.ndarray]:

@@ -25,7 +25,9 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
     `flow_from_directories` reads many folders; `flow`, `flow_from_directory` and
     `flow_from_dataframe` are Keras' own. All of them return a `keras.utils.PyDataset` for `fit`,
     `evaluate` and `predict`, which can also be iterated, indexed, pickled and deep-copied, and all
-    take `workers`, `use_multiprocessing` and `max_queue_size`, by keyword, for it.
+    take `workers`, `use_multiprocessing` and `max_queue_size`, by keyword, for it. With more than
+    one worker, draws are not reproducible, and forked processes may repeat each other's, as in
+    Keras.
 
     The arguments are Keras', with Keras' defaults. Images are transformed in this order: rotation,
     shifts, shear and zoom in one warp, channel shift, flips, brightness; then they are
@@ -42,7 +44,8 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
         rotation_range: number, largest rotation to either side, in degrees.
         width_shift_range: largest shift to either side: a float below 1 is a fraction of the size,
             a larger one pixels, an integer `n` draws from `range(n)` pixels, a list names the
-            pixels to draw from. Keras applies it to the other axis than the name says.
+            pixels to draw from, both with a random sign. Keras applies it to the other axis than
+            the name says.
         height_shift_range: as `width_shift_range`.
         brightness_range: None, or two floats between which a factor for the brightness is drawn.
             Meant for images in 0 to 255.
@@ -296,7 +299,8 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
                 Links to files, and links in the place of class folders, are always followed.
             subset: None for all images, or `"training"` or `"validation"`. The first
                 `validation_split` of the images of each class folder in each root, rounded down,
-                are for validation, so that every source is in both subsets.
+                are for validation, so that every source is in both subsets, unless all of its
+                class folders are too small, which is a warning.
             interpolation: str, how images are resized: `"nearest"`, `"bilinear"`, `"bicubic"`,
                 `"hamming"`, `"box"` or `"lanczos"`.
             keep_aspect_ratio: bool, whether images are cropped in their centre to the ratio of
@@ -328,7 +332,8 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
 
         Warns:
             UserWarning: of a named folder that is in no root, of a hidden folder that became a
-                class, of a root without any image, and of a folder that cannot be read.
+                class, of a root without any image, or without any in the subset, and of a folder
+                that cannot be read.
 
         Example:
         >>> import pathlib, tempfile

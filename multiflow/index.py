@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -12,8 +12,6 @@ import numpy as np
 
 from multiflow import _checks
 from multiflow.paths import CompactPaths
-
-Group = tuple[str, list[str]]  # a folder, and the names of the images in it
 
 # Keras' own words: scripts filter this warning by its text.
 TIFF_WARNING = (
@@ -52,17 +50,17 @@ class ImageIndex:
     unreadable: list[OSError]
 
 
-def resolve_sources(directories: Any) -> tuple[Any, list[Source]]:
+def resolve_sources(directories: Any, argument: str = "directories") -> tuple[Any, list[Source]]:
     """The deepest common parent of the roots, and the sources.
 
     A single root is its own parent and is kept as it was given, as in Keras. Several are made
     absolute first. A source without a given name is named by its path below the common parent.
     """
-    roots = _checks.check_directories(directories)
+    roots = _checks.check_directories(directories, argument)
     if len(roots) == 1:
         [(name, root)] = roots
         return root, [Source(name or os.path.basename(os.path.abspath(root)), root, "")]
-    absolute = [os.path.abspath(root) for _, root in roots]
+    absolute = [_absolute(os.fspath(root)) for _, root in roots]
     try:
         parent = os.path.commonpath(absolute)
     except ValueError:  # drives of Windows have no common parent; names stay absolute
@@ -72,6 +70,11 @@ def resolve_sources(directories: Any) -> tuple[Any, list[Source]]:
         Source(name or prefix, root, prefix)
         for (name, root), prefix in zip(roots, prefixes, strict=True)
     ]
+
+
+def _absolute(root: str) -> str:
+    # Behind a link, the system takes ".." for the parent of the link's target; abspath does not.
+    return os.path.realpath(root) if os.pardir in root.split(os.sep) else os.path.abspath(root)
 
 
 def class_folders_in(root: Any) -> list[str]:
@@ -86,8 +89,8 @@ def resolve_classes(classes: Any, sources: Sequence[Source]) -> dict[str, list[s
     folder that is in no root, and of a hidden folder that became a class.
     """
     roots = [os.fspath(source.root) for source in sources]
-    if classes:
-        class_folders = _checks.check_classes(classes)
+    class_folders = _checks.check_classes(classes)
+    if class_folders:
         for folder in (folder for folders in class_folders.values() for folder in folders):
             if not any(os.path.isdir(os.path.join(root, folder)) for root in roots):
                 _checks.warn(
@@ -134,21 +137,17 @@ def index_images(
     for position, source in enumerate(sources):
         for folder in folders:
             class_folder = os.path.join(source.root, folder)
-            listed = _list_images(class_folder, formats, follow_links, unreadable.append)
-            num_images = sum(len(names) for _, names in listed)
-            num_found[position] += num_images
-            start, stop = (
-                (int(split[0] * num_images), int(split[1] * num_images))
-                if split
-                else (0, num_images)
-            )
-            for subfolder, names in _slice_groups(listed, start, stop):
+            images = list_images(class_folder, formats, follow_links, unreadable.append)
+            num_found[position] += len(images)
+            if split:
+                images = images[int(split[0] * len(images)) : int(split[1] * len(images))]
+            if images:
                 # Keras names a file after the last part of its class folder.
                 name = os.path.basename(class_folder)
                 labels.append(folder_labels[name])
                 source_indices.append(position)
-                counts.append(len(names))
-                paths.extend(os.path.join(source.prefix, name, subfolder), names)
+                counts.append(len(images))
+                paths.extend(os.path.join(source.prefix, name), images)
     return ImageIndex(
         paths,
         np.repeat(np.array(labels, np.int32), counts),
@@ -158,30 +157,20 @@ def index_images(
     )
 
 
-def _list_images(
+def list_images(
     folder: str,
     formats: tuple[str, ...],
     follow_links: bool,
     on_error: Callable[[OSError], None],
-) -> list[Group]:
-    """The images below `folder` by sub-folder; a missing folder holds none."""
-    groups = []
+) -> list[str]:
+    """The paths, below `folder`, of the images in it; a missing folder holds none."""
+    found: list[str] = []
     walk = os.walk(folder, onerror=on_error, followlinks=follow_links)
     for path, _, names in sorted(walk, key=itemgetter(0)):
         names.sort()
         images = [n for n in names if n.endswith(formats) or n.lower().endswith(formats)]
-        if images:
-            num_tiff = ("\0".join(images) + "\0").lower().count(".tiff\0")
-            for _ in range(num_tiff):
-                _checks.warn(TIFF_WARNING)
-            groups.append(("" if path == folder else os.path.relpath(path, folder), images))
-    return groups
-
-
-def _slice_groups(groups: Iterable[Group], start: int, stop: int) -> Iterator[Group]:
-    """What `[start:stop]` takes of the names of all groups together."""
-    for folder, names in groups:
-        chosen = names[max(start, 0) : max(stop, 0)]
-        if chosen:
-            yield folder, chosen
-        start, stop = start - len(names), stop - len(names)
+        subfolder = path.removeprefix(folder).lstrip(os.sep)
+        found += [os.path.join(subfolder, name) for name in images] if subfolder else images
+    for _ in range(("\0".join(found) + "\0").lower().count(".tiff\0")):
+        _checks.warn(TIFF_WARNING)
+    return found

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class _PortableIterator(_keras.Iterator):
+class PortableIterator(_keras.Iterator):
     """A Keras iterator that pickles and deep-copies, in mid-epoch too."""
 
     def __getstate__(self) -> dict[str, Any]:
@@ -56,20 +56,20 @@ class _PortableIterator(_keras.Iterator):
             parallelism: `workers`, `use_multiprocessing` and `max_queue_size`, as in PyDataset.
         """
         own = cls.__new__(cls)
-        own.__setstate__(_PortableIterator.__getstate__(iterator))
+        own.__setstate__(PortableIterator.__getstate__(iterator))
         PyDataset.__init__(own, **parallelism)
         return own
 
 
-class ArrayIterator(_PortableIterator, _keras.NumpyArrayIterator):
+class ArrayIterator(PortableIterator, _keras.NumpyArrayIterator):
     """Batches of arrays; `flow` makes it."""
 
 
-class DataFrameIterator(_PortableIterator, _keras.DataFrameIterator):
+class DataFrameIterator(PortableIterator, _keras.DataFrameIterator):
     """Batches of the image files that a dataframe names; `flow_from_dataframe` makes it."""
 
 
-class DirectoryIterator(_PortableIterator, _keras.DirectoryIterator):
+class DirectoryIterator(PortableIterator, _keras.DirectoryIterator):
     """Batches of the image files below one folder; `flow_from_directory` makes it.
 
     Its attributes, its printed line and its batches are those of Keras' `DirectoryIterator`. It
@@ -110,7 +110,10 @@ class DirectoryIterator(_PortableIterator, _keras.DirectoryIterator):
         **processing: Any,
     ) -> None:
         self.set_processing_attrs(image_data_generator, **processing)
-        _checks.check_class_mode(class_mode, self.allowed_class_modes)
+        if class_mode not in self.allowed_class_modes:  # in Keras' words
+            raise ValueError(
+                f"Invalid class_mode: {class_mode}; expected one of: {self.allowed_class_modes}"
+            )
         self.class_mode = class_mode
         self.dtype = dtype
         index = self._index(directory, classes, follow_links)
@@ -145,21 +148,18 @@ class DirectoryIterator(_PortableIterator, _keras.DirectoryIterator):
 
     @cached_property
     def _filepaths(self) -> list[str]:
-        return list(self._paths.inside(self.directory))
+        return [os.path.join(self.directory, path) for path in self._paths]
 
     def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
-        return _BatchView(self, index_array)._get_batches_of_transformed_samples(index_array)
-
-
-class _BatchView(_keras.DirectoryIterator):
-    """A `DirectoryIterator` as Keras' code sees it, with the file paths of one batch alone."""
-
-    def __init__(self, iterator: DirectoryIterator, index_array: np.ndarray) -> None:
-        self.__dict__.update(vars(iterator))
-        paths = iterator._paths
-        self._filepaths = {
-            index: os.path.join(iterator.directory, paths[index]) for index in index_array
+        if "_filepaths" in vars(self):
+            return super()._get_batches_of_transformed_samples(index_array)
+        # Keras' code looks up the paths of a batch only, so a stand-in that knows these will do.
+        stand_in = object.__new__(type(self))
+        stand_in.__dict__.update(vars(self))
+        stand_in.__dict__["_filepaths"] = {
+            index: os.path.join(self.directory, self._paths[index]) for index in index_array
         }
+        return stand_in._get_batches_of_transformed_samples(index_array)
 
 
 class MultiDirectoryIterator(DirectoryIterator):
@@ -219,6 +219,10 @@ class MultiDirectoryIterator(DirectoryIterator):
     def _check_index(self, index: ImageIndex) -> None:
         roots = [os.fspath(root) for root in self.directories]
         class_names = list(self.class_indices)
+        for error in index.unreadable:
+            _checks.warn(
+                f"The folder {error.filename!r} was left out, it cannot be read: {error.strerror}."
+            )
         if not any(index.num_found):
             sought = f"an image of the classes {class_names}" if class_names else "a class folder"
             raise ValueError(
@@ -233,16 +237,28 @@ class MultiDirectoryIterator(DirectoryIterator):
                 f"{sum(index.num_found)} images found. The fraction is rounded down in each class "
                 "folder of each root; set another `validation_split` in the generator."
             )
-        for root, num_found in zip(roots, index.num_found, strict=True):
-            if not num_found:
+        if self.class_mode in ("sparse", "binary"):
+            labels = np.arange(self.num_classes)
+            if (labels.astype(self.dtype) != labels).any():
+                raise ValueError(
+                    f'class_mode="{self.class_mode}" gives labels of the generator\'s dtype, '
+                    f"{self.dtype}, which cannot hold those of {self.num_classes} classes. "
+                    "Set another `dtype` in the generator."
+                )
+        num_taken = np.bincount(index.source_indices, minlength=len(roots))
+        for root, found, taken in zip(roots, index.num_found, num_taken, strict=True):
+            if not found:
                 _checks.warn(
                     f"The root {root!r} holds no image of the classes {class_names}. "
                     "Check its path, and that it holds one folder per class."
                 )
-        for error in index.unreadable:
-            _checks.warn(
-                f"The folder {error.filename!r} was left out, it cannot be read: {error.strerror}."
-            )
+            elif not taken:
+                _checks.warn(
+                    f'subset="{self.subset}" takes none of the {found} images of the root '
+                    f"{root!r}: its class folders are too small for validation_split="
+                    f"{self.image_data_generator._validation_split}, which is rounded down in "
+                    "each."
+                )
 
     def _found_message(self) -> str:
         message = super()._found_message()
@@ -258,10 +274,9 @@ class MultiDirectoryIterator(DirectoryIterator):
         images of that label. Labels without an image are left out. (The rule of scikit-learn's
         `class_weight="balanced"`.)
         """
-        counts = np.bincount(self.classes, minlength=self.num_classes)
         return {
             label: float(self.samples / (self.num_classes * count))
-            for label, count in enumerate(counts)
+            for label, count in enumerate(np.bincount(self.classes))
             if count
         }
 

@@ -21,8 +21,8 @@ class CompactPaths(Sequence[str]):
     >>> paths = CompactPaths()
     >>> paths.extend("cats", ["1.jpg", "2.jpg"])
     >>> paths.extend("dogs", ["1.jpg"])
-    >>> paths[1], paths.inside("photos")[2]
-    ('cats/2.jpg', 'photos/dogs/1.jpg')
+    >>> paths[1], paths[2]
+    ('cats/2.jpg', 'dogs/1.jpg')
     """
 
     def __init__(self) -> None:
@@ -33,6 +33,8 @@ class CompactPaths(Sequence[str]):
 
     def extend(self, folder: str, names: Sequence[str]) -> None:
         """Appends the files called `names` in `folder`."""
+        if not names:
+            return
         # NUL is the one character that no file name holds, on any system.
         encoded = os.fsencode("\0".join(names) + "\0")
         ends = np.flatnonzero(np.frombuffer(encoded, np.uint8) == 0) + len(self._names)
@@ -40,13 +42,6 @@ class CompactPaths(Sequence[str]):
         self._starts.append(len(self))
         self._names += encoded
         self._ends.frombytes(ends.astype(np.int64).tobytes())
-
-    def inside(self, directory: str | os.PathLike[str]) -> CompactPaths:
-        """The same paths below `directory`; the names are shared, not copied."""
-        paths = CompactPaths()
-        paths.__dict__.update(self.__dict__)
-        paths._folders = [os.path.join(directory, folder) for folder in self._folders]
-        return paths
 
     def __len__(self) -> int:
         return len(self._ends)

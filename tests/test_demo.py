@@ -13,10 +13,11 @@ from multiflow import demo
 
 
 def test_with_its_own_samples(tmp_path: pathlib.Path, capsys: Any) -> None:
-    assert demo.main(["--epochs", "1", "--output", str(tmp_path / "out")]) == 0
+    assert demo.main(["--epochs", "2", "--output", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
     assert "Found 228 images belonging to 3 classes in 2 directories." in printed
     assert "triangle      48        16     64" in printed
+    assert "Epoch 2/2" in printed
     assert "val_accuracy" in printed
     assert "all                      57" in printed
     assert f"Pictures in {tmp_path / 'out'}" in printed
@@ -57,7 +58,11 @@ def test_time_limit(make_tree: Any) -> None:
     ("arguments", "message"),
     [
         (["missing"], "multiflow.demo: `directories` names 'missing', which does not exist in "),
-        (["."], "multiflow.demo: None of the roots ['.'] holds an image"),
+        (["."], "multiflow.demo: the pictures would go to 'multiflow-demo', inside the folder '.'"),
+        (
+            [".", "--output", "../out"],
+            "multiflow.demo: None of the roots ['.'] holds a class folder",
+        ),
         (["--validation-split", "2"], "multiflow.demo: `validation_split` must be strictly"),
     ],
 )
@@ -75,3 +80,59 @@ def test_wrong_arguments(tmp_path: pathlib.Path, arguments: list[str], message: 
     assert own_lines[0].startswith(message)
     assert "Traceback" not in run.stderr
     assert run.stdout == ""
+    if "--validation-split" not in arguments:
+        assert not list(tmp_path.iterdir())
+
+
+def test_one_class(make_tree: Any, tmp_path: pathlib.Path, capsys: Any) -> None:
+    root = make_tree("a", [f"x/{number}.png" for number in range(10)])
+    assert demo.main([str(root), "--output", str(tmp_path / "out")]) == 2
+    assert "hold the one class ['x']" in capsys.readouterr().err
+
+
+def test_no_epoch(capsys: Any) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        demo.main(["--epochs", "0"])
+    assert "must be at least 1, not 0" in capsys.readouterr().err
+
+
+def test_only_training_images_are_augmented(make_tree: Any) -> None:
+    root = make_tree("a", [f"{name}/{n}.png" for name in "xy" for n in range(10)])
+    training, validation = demo._index([str(root)], 0.2)
+    assert (training.samples, validation.samples) == (16, 4)
+    validation.index_array = training.index_array = np.arange(4)
+    np.testing.assert_array_equal(validation[0][0], validation[0][0])
+    assert not np.array_equal(training[0][0], training[0][0])
+    assert 0.5 < validation[0][0].max() <= 1
+
+
+def test_captions_name_class_and_source(make_tree: Any, monkeypatch: Any) -> None:
+    """Each source has one grey level, each class another, so that images tell their captions."""
+    drawn = {}
+    monkeypatch.setattr(demo, "contact_sheet", lambda *sheet: drawn.update(sheet=sheet))
+    roots = {}
+    for source, name in enumerate(["dark", "light"]):
+        root = make_tree(name, [])
+        for label, class_name in enumerate(["ants", "bees"]):
+            (root / class_name).mkdir()
+            for number in range(5):
+                image = Image.new("L", (8, 8), 100 * source + 50 * label)
+                image.save(root / class_name / f"{number}.png")
+        roots[name] = str(root)
+    training, _ = demo._index(roots, 0.2)
+    demo._draw_batch(training)
+    images, captions = drawn["sheet"]
+    expected = ["ants · dark", "bees · dark", "ants · light", "bees · light"]
+    assert captions == [expected[round(image.mean() * 255 / 50)] for image in images]
+
+
+def test_curves_are_named_after_their_values(monkeypatch: Any) -> None:
+    drawn = {}
+    monkeypatch.setattr(demo, "curves", lambda series, **_: drawn.update(series))
+    demo._draw_history({"loss": [1], "val_loss": [2], "accuracy": [3], "val_accuracy": [4]})
+    assert list(drawn.items()) == [
+        ("training loss", [1]),
+        ("validation loss", [2]),
+        ("training accuracy", [3]),
+        ("validation accuracy", [4]),
+    ]

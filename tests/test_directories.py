@@ -70,7 +70,10 @@ def write_roots(folder: str, trees: Any) -> list[pathlib.Path]:
     return roots
 
 
-@pytest.mark.filterwarnings("ignore:The root .* holds no image:UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore:The root .* holds no image:UserWarning",
+    "ignore:subset=.* takes none of the .* images of the root:UserWarning",
+)
 class TestAgainstReference:
     @settings(max_examples=60, deadline=None)
     @given(ROOTS, st.booleans(), st.sampled_from([None, "training", "validation"]))
@@ -189,6 +192,12 @@ class TestSources:
         monkeypatch.chdir("/")
         assert iterator.filepaths == flow(roots).filepaths
         assert iterator[0][0].shape == (6, 8, 8, 3)
+
+    def test_parent_of_a_linked_folder(self, roots: Any, tmp_path: pathlib.Path) -> None:
+        """`link/..` is the parent of what the link points to."""
+        (tmp_path / "link").symlink_to(roots[0])
+        iterator = flow([tmp_path / "link" / ".." / "train", roots[1]])
+        assert iterator.filepaths == flow(roots).filepaths
 
     def test_roots_without_common_parent(self, roots: Any, monkeypatch: Any) -> None:
         """As on two drives of Windows, where `commonpath` refuses."""
@@ -313,7 +322,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("validation_split", [0.0, 0.4])
     def test_empty_subset(self, root: Any, validation_split: float) -> None:
-        message = f'subset="validation" is empty: validation_split={validation_split} takes none'
+        message = f"is empty: validation_split={validation_split} takes none of the 2 images found"
         with pytest.raises(ValueError, match=message):
             flow([root], validation_split=validation_split, subset="validation")
 
@@ -321,6 +330,7 @@ class TestErrors:
         ("classes", "error", "message"),
         [
             ("ants", TypeError, "Received: 'ants'"),
+            ({"ants", "bees"}, TypeError, "Received: {"),
             (3, TypeError, "Received: 3"),
             (["ants", 3], TypeError, "Received: ['ants', 3]"),
             ([["ants", 3]], TypeError, "Received: [['ants', 3]]"),
@@ -351,6 +361,8 @@ class TestErrors:
             ({"batch_size": 0}, "`batch_size` must be .* Received: 0"),
             ({"batch_size": "8"}, "`batch_size` must be .* Received: '8'"),
             ({"seed": -1}, "`seed` must be .* Received: -1"),
+            ({"seed": 2**32}, "`seed` must be .* Received: 4294967296"),
+            ({"save_to_dir": ".", "save_format": "pgn"}, "`save_format` must be .* 'pgn'"),
             ({"seed": 1.5}, "`seed` must be .* Received: 1.5"),
             ({"color_mode": "cmyk"}, "Invalid color mode: cmyk"),
             ({"class_mode": "raw"}, "Invalid class_mode: raw"),
@@ -366,9 +378,20 @@ class TestErrors:
         with pytest.raises(FileNotFoundError, match=r"`save_to_dir` must be .*nowhere"):
             flow([root], save_to_dir=root / "nowhere")
 
-    def test_numpy_integers_are_integers(self, root: Any) -> None:
-        size = (np.int64(8), np.int32(8))
-        assert flow([root], batch_size=np.int64(1), seed=np.int64(1), target_size=size)[0]
+    def test_labels_that_the_dtype_cannot_hold(self, make_tree: Any) -> None:
+        root = make_tree("many", [])
+        for number in range(257):
+            (root / f"{number:03d}").mkdir()
+        (root / "000" / "1.png").touch()
+        generator = MultiDirImageDataGenerator(dtype="uint8")
+        with pytest.raises(ValueError, match=r"uint8, which cannot hold those of 257 classes"):
+            generator.flow_from_directories([root], class_mode="sparse")
+
+    def test_numpy_values_are_accepted(self, root: Any) -> None:
+        arguments = {"target_size": np.array([8, 8]), "classes": np.array(["bees", "ants"])}
+        iterator = flow([root], batch_size=np.int64(1), seed=np.int64(1), **arguments)
+        assert iterator[0][0].shape == (1, 8, 8, 3)
+        assert iterator.class_indices == {"bees": 0, "ants": 1}
 
 
 class TestWarnings:
@@ -405,6 +428,26 @@ class TestWarnings:
         monkeypatch.setattr(os, "scandir", refuse)
         with pytest.warns(UserWarning, match=r"ants/secret' was left out.*: Permission denied"):
             assert flow([root]).samples == 1
+        (root / "ants" / "1.png").unlink()
+        with (
+            pytest.warns(UserWarning, match=r"ants/secret' was left out"),
+            pytest.raises(ValueError, match="holds an image of the classes"),
+        ):
+            flow([root])
+
+    def test_source_without_a_part_in_the_subset(self, make_tree: Any) -> None:
+        roots = [
+            make_tree(name, [f"ants/{number}.png" for number in range(count)])
+            for name, count in [("a", 10), ("b", 4)]
+        ]
+        message = f"takes none of the 4 images of the root {str(roots[1])!r}"
+        with pytest.warns(UserWarning, match=message):
+            flow(roots, validation_split=0.2, subset="validation")
+
+    def test_code_without_a_name(self, make_tree: Any) -> None:
+        roots = [make_tree("a", ["ants/1.png"]), make_tree("b", [])]
+        with pytest.warns(UserWarning, match="holds no image"):
+            exec("flow(roots)", {"flow": flow, "roots": roots})
 
     def test_place(self, make_tree: Any) -> None:
         roots = [make_tree("a", ["ants/1.png"]), make_tree("b", [])]

@@ -7,11 +7,8 @@ import pathlib
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from multiflow import MultiDirImageDataGenerator, _keras
-from multiflow.index import _slice_groups
 
 
 def assert_same_listing(root: pathlib.Path) -> list[str]:
@@ -89,19 +86,3 @@ def test_unreadable_folders(tmp_path: pathlib.Path, monkeypatch: Any) -> None:
 
     monkeypatch.setattr(os, "scandir", refuse)
     assert assert_same_listing(tmp_path) == ["class/1.png"]
-
-
-@given(
-    st.lists(st.lists(st.integers(), max_size=4), max_size=5),
-    st.integers(0, 20),
-    st.integers(0, 20),
-)
-def test_slice_groups_equals_a_slice_of_the_whole(
-    groups: list[list[int]], start: int, stop: int
-) -> None:
-    pairs: Any = [(str(position), names) for position, names in enumerate(groups)]
-    whole = [(folder, name) for folder, names in pairs for name in names]
-    chosen = [
-        (folder, name) for folder, names in _slice_groups(pairs, start, stop) for name in names
-    ]
-    assert chosen == whole[start:stop]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from multiflow import MultiDirImageDataGenerator
+from multiflow import MultiDirImageDataGenerator, _keras
 from multiflow.iterators import DirectoryIterator
 
 MakeFlow = Callable[..., Any]
@@ -125,6 +125,16 @@ class TestFileLists:
         assert type(iterator.filepaths) is list
         assert iterator.filenames is iterator.filenames
         assert iterator.filepaths is iterator.filepaths
+
+    def test_changes_count_as_in_keras(self, three_classes: pathlib.Path) -> None:
+        batches = []
+        for cls in (_keras.ImageDataGenerator, MultiDirImageDataGenerator):
+            iterator = cls().flow_from_directory(three_classes, (8, 8), shuffle=False)
+            in_order = iterator[0][0]
+            iterator.filepaths.reverse()
+            batches.append(iterator[0][0])
+            np.testing.assert_array_equal(batches[-1], in_order[::-1])
+        np.testing.assert_array_equal(*batches)
 
     def test_are_not_built_by_batches(self, iterator: DirectoryIterator) -> None:
         next(iterator)

@@ -230,15 +230,28 @@ class TestDirectory:
         same_directory_iterator(str(three_classes), seed=1)
         same_directory_iterator(str(three_classes), seed=1, follow_links=True)
 
-    def test_saved_files(self, three_classes: Any, tmp_path: Any) -> None:
+    @pytest.mark.parametrize("method", ["flow_from_directory", "flow_from_directories"])
+    def test_saved_files(self, three_classes: Any, tmp_path: Any, method: str) -> None:
+        save = {"seed": 4, "save_prefix": "x", "save_format": "bmp"}
+        root = [three_classes] if method == "flow_from_directories" else three_classes
         saved = []
-        for cls in (_keras.ImageDataGenerator, MultiDirImageDataGenerator):
-            folder = tmp_path / cls.__name__
+        for name, build in [
+            (
+                "theirs",
+                lambda **to: _keras.ImageDataGenerator(**AUGMENT_ALL).flow_from_directory(
+                    three_classes, **save, **to
+                ),
+            ),
+            (
+                "ours",
+                lambda **to: getattr(MultiDirImageDataGenerator(**AUGMENT_ALL), method)(
+                    root, **save, **to
+                ),
+            ),
+        ]:
+            folder = tmp_path / name
             folder.mkdir()
-            iterator = cls(**AUGMENT_ALL).flow_from_directory(
-                three_classes, seed=4, save_to_dir=folder, save_prefix="x", save_format="bmp"
-            )
-            next(iterator)
+            next(build(save_to_dir=folder))
             states = random_state()
             saved.append((states, {path.name: path.read_bytes() for path in folder.iterdir()}))
         assert len(saved[0][1]) == 12

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from multiflow.paths import CompactPaths
 
 NAMES = st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"]), min_size=1)
-GROUPS = st.lists(st.tuples(NAMES, st.lists(NAMES, min_size=1, max_size=4)), max_size=4)
+GROUPS = st.lists(st.tuples(NAMES, st.lists(NAMES, max_size=4)), max_size=4)
 
 
 def build(groups: list[tuple[str, list[str]]]) -> CompactPaths:
@@ -28,7 +28,6 @@ def test_equals_the_list_of_joined_paths(groups: list[tuple[str, list[str]]]) ->
     assert len(paths) == len(expected)
     assert paths[1:-1] == expected[1:-1]
     assert [paths[-position] for position in range(1, len(paths) + 1)] == expected[::-1]
-    assert list(paths.inside("root")) == [os.path.join("root", path) for path in expected]
     assert list(pickle.loads(pickle.dumps(paths))) == expected
 
 
@@ -42,9 +41,3 @@ def test_index_out_of_range() -> None:
 def test_names_that_are_no_text() -> None:
     name = os.fsdecode(b"\xff\xfe.png")
     assert build([("folder", [name])])[0] == f"folder/{name}"
-
-
-def test_inside_leaves_the_original_alone() -> None:
-    paths = build([("folder", ["file"])])
-    paths.inside("root")
-    assert list(paths) == ["folder/file"]
