@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
 
 from multiflow import _keras
 from multiflow.iterators import (
@@ -11,10 +14,12 @@ from multiflow.iterators import (
     DirectoryIterator,
     MultiDirectoryIterator,
 )
+from multiflow.segmentation import SegmentationIterator
+from multiflow.segmentation_files import SegmentationDirectoryIterator
 
 
 class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
-    """Keras' `ImageDataGenerator`, which also reads several folders as one data set.
+    """Keras' `ImageDataGenerator`, also for several folders, and for images with masks.
 
     Use it in the place of Keras' class; for the same arguments and seeds it gives the same batches:
 
@@ -22,12 +27,13 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
     from multiflow import MultiDirImageDataGenerator as ImageDataGenerator
     ```
 
-    `flow_from_directories` reads many folders; `flow`, `flow_from_directory` and
-    `flow_from_dataframe` are Keras' own. All of them return a `keras.utils.PyDataset` for `fit`,
-    `evaluate` and `predict`, which can also be iterated, indexed, pickled and deep-copied, and all
-    take `workers`, `use_multiprocessing` and `max_queue_size`, by keyword, for it. With more than
-    one worker, draws are not reproducible, and forked processes may repeat each other's, as in
-    Keras.
+    `flow_from_directories` reads many folders as one data set; `flow_segmentation` and
+    `flow_segmentation_from_directories` transform images together with their masks; `flow`,
+    `flow_from_directory` and `flow_from_dataframe` are Keras' own. All of them return a
+    `keras.utils.PyDataset` for `fit`, `evaluate` and `predict`, which can also be iterated,
+    indexed, pickled and deep-copied, and all take `workers`, `use_multiprocessing` and
+    `max_queue_size`, by keyword, for it. With more than one worker, draws are not reproducible,
+    and forked processes may repeat each other's, as in Keras.
 
     The arguments are Keras', with Keras' defaults. Images are transformed in this order: rotation,
     shifts, shear and zoom in one warp, channel shift, flips, brightness; then they are
@@ -468,6 +474,253 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
         )
         return DataFrameIterator.from_keras(
             iterator,
+            workers=workers,
+            use_multiprocessing=use_multiprocessing,
+            max_queue_size=max_queue_size,
+        )
+
+    def flow_segmentation(
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        sample_weight: Any = None,
+        seed: int | None = None,
+        save_to_dir: Any = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        subset: str | None = None,
+        *,
+        target_size: tuple[int, int] | None = None,
+        interpolation: str = "nearest",
+        mask_fill_mode: str | None = None,
+        mask_cval: Any = 0,
+        num_classes: Any = None,
+        mask_preprocessing_function: Callable[[np.ndarray], np.ndarray] | None = None,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+        max_queue_size: int = 10,
+    ) -> SegmentationIterator:
+        """Batches of images and masks, transformed together, from arrays.
+
+        For each pair, parameters are drawn once. The image gets what Keras' `flow` gives it for
+        the same seed, bit for bit. The mask gets the same warp and flips at order 0: its pixels
+        move and never mix, so that it keeps its dtype, its rank and its set of values. Brightness,
+        channel shift, `preprocessing_function`, `rescale` and all normalisation leave it alone.
+
+        Args:
+            x: the images, of shape `(num_samples, height, width, channels)`, or channels second
+                with `data_format="channels_first"`; any number of channels. Or a list or tuple of
+                the images and further inputs, each with one item per sample, which are passed on.
+            y: the masks, of shape `(num_samples, height, width)` or, with classes, one-hot or other
+                channels, `(num_samples, height, width, channels)`, of any integer, bool or float
+                dtype. Or a list, tuple or dict of such arrays.
+            batch_size: int, the most samples in a batch; the last of an epoch may be smaller.
+            shuffle: bool, whether to shuffle the samples in each epoch.
+            sample_weight: None, or weights of shape `(num_samples,)`, or maps of shape
+                `(num_samples, height, width)`, which are warped with the masks and are 0 where the
+                warp left the image, if the images or the masks have a constant there. Or a list,
+                tuple or dict of these.
+            seed: None, or the int from which NumPy's global generator is seeded for each batch.
+            save_to_dir: None, or an existing folder to which transformed images are written, as in
+                Keras, and masks as they are after the warp, with `_mask` after the name of the
+                image: integer masks as PNG, others as `.npy`.
+            save_prefix: str, the beginning of the names of these files.
+            save_format: str, the format of the image files.
+            subset: None, `"training"` or `"validation"`: the first `validation_split` of the
+                samples are for validation.
+            target_size: None, or two ints, (height, width), to which images and masks are resized
+                before they are transformed.
+            interpolation: str, how images are resized: `"nearest"`, `"bilinear"`, `"bicubic"`,
+                `"hamming"`, `"box"` or `"lanczos"`. Masks are always resized by `"nearest"`.
+            mask_fill_mode: None for the generator's `fill_mode`, or `"nearest"`, `"constant"`,
+                `"reflect"` or `"wrap"`: how masks are filled where the warp left the image.
+            mask_cval: number, the value that `"constant"` fills masks with.
+            num_classes: None, or an int: masks of the integers 0 to `num_classes - 1` become
+                one-hot, in a channel axis and the generator's dtype. Or a structure of these.
+            mask_preprocessing_function: None, or a function that is called with each mask after
+                the warp and before `num_classes`, and returns the mask that the model gets.
+            workers: int, how many threads or processes `fit` uses to fetch batches.
+            use_multiprocessing: bool, whether these are processes.
+            max_queue_size: int, how many batches `fit` keeps ready.
+
+        `x`, `y` and `sample_weight` may be anything with `shape`, `dtype`, a length and item
+        access: an array in memory, a `np.memmap`, an h5py or zarr data set. One sample is read at
+        a time; nothing is copied or cast beforehand, and nothing is written to.
+
+        Returns:
+            An iterator and `keras.utils.PyDataset`. A batch is `(images, masks)` or
+            `(images, masks, weights)`: images of the generator's dtype, masks in the structure,
+            rank and dtype of `y`, weights of the shape `(batch_size, 1, 1)` or
+            `(batch_size, height, width)`, with which Keras multiplies the losses of pixels.
+            Further inputs make `images` a tuple. For masks of several outputs, prefer a dict or a
+            tuple: `fit` on TensorFlow accepts no lists.
+
+        Raises:
+            TypeError: if an array lacks `shape`, `dtype`, a length or item access, or holds
+                objects.
+            ValueError: if lengths, ranks or sizes do not fit; if `subset` is empty; if masks hold
+                NaN or values outside `num_classes` (for arrays in memory at once, for others when
+                they are read, with the number of the sample); if another argument is none of the
+                above.
+
+        Example:
+        >>> import numpy as np
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> images = np.random.default_rng(0).random((10, 32, 48, 3))
+        >>> masks = (images[..., 0] > 0.5).astype("uint8")
+        >>> generator = MultiDirImageDataGenerator(rotation_range=30, horizontal_flip=True)
+        >>> flow = generator.flow_segmentation(images, masks, batch_size=4, seed=1)
+        >>> image_batch, mask_batch = next(flow)
+        >>> image_batch.shape, mask_batch.shape, mask_batch.dtype
+        ((4, 32, 48, 3), (4, 32, 48), dtype('uint8'))
+        >>> np.unique(mask_batch).tolist()
+        [0, 1]
+        """
+        return SegmentationIterator(
+            x,
+            y,
+            self,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            sample_weight=sample_weight,
+            seed=seed,
+            save_to_dir=save_to_dir,
+            save_prefix=save_prefix,
+            save_format=save_format,
+            subset=subset,
+            target_size=target_size,
+            interpolation=interpolation,
+            mask_fill_mode=mask_fill_mode,
+            mask_cval=mask_cval,
+            num_classes=num_classes,
+            mask_preprocessing_function=mask_preprocessing_function,
+            workers=workers,
+            use_multiprocessing=use_multiprocessing,
+            max_queue_size=max_queue_size,
+        )
+
+    def flow_segmentation_from_directories(
+        self,
+        image_directories: Any,
+        mask_directories: Any,
+        target_size: tuple[int, int] | None = (256, 256),
+        color_mode: str = "rgb",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        save_to_dir: Any = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        follow_links: bool = False,
+        subset: str | None = None,
+        interpolation: str = "nearest",
+        keep_aspect_ratio: bool = False,
+        *,
+        mask_path: Callable[[str], str] | None = None,
+        mask_colors: Mapping[tuple[int, int, int], int] | None = None,
+        mask_fill_mode: str | None = None,
+        mask_cval: Any = 0,
+        num_classes: int | None = None,
+        mask_preprocessing_function: Callable[[np.ndarray], np.ndarray] | None = None,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+        max_queue_size: int = 10,
+    ) -> SegmentationDirectoryIterator:
+        """Batches of images and masks, transformed together, from files in several folders.
+
+        `flow_segmentation` tells how both are transformed. The n-th folder of images belongs to the
+        n-th folder of masks, and an image to the mask with the same path below its folder, but for
+        the extension:
+
+        ```
+        clinic_a/images/        clinic_a/masks/
+            patient_1/              patient_1/
+                01.jpg                  01.png
+                02.jpg                  02.png
+        ```
+
+        The pairs are ordered by root, as given, then by the path of the image.
+
+        Args:
+            image_directories: the roots of the images: a sequence of paths (str or PathLike), or a
+                mapping from source name to path.
+            mask_directories: as many roots of masks, or a mapping with the same names.
+            target_size: two ints, (height, width), to which images and masks are resized; or None
+                if all images are of one size.
+            color_mode: `"rgb"`, `"rgba"` or `"grayscale"`: how images are read.
+            batch_size: int, the most pairs in a batch; the last of an epoch may be smaller.
+            shuffle: bool, whether to shuffle the pairs in each epoch.
+            seed: None, or the int from which NumPy's global generator is seeded for each batch.
+            save_to_dir: as in `flow_segmentation`.
+            save_prefix: str, the beginning of the names of saved files.
+            save_format: str, the format of saved images.
+            follow_links: bool, whether to enter symbolic links to folders.
+            subset: None, `"training"` or `"validation"`: the first `validation_split` of the pairs
+                of each root are for validation, so that every root is in both subsets.
+            interpolation: str, how images are resized. Masks are always resized by `"nearest"`.
+            keep_aspect_ratio: bool, whether images and masks are cropped in their centre to the
+                ratio of `target_size` before they are resized.
+            mask_path: None, or a function from the path of an image, relative to its root, to the
+                path of its mask, relative to the root of the masks.
+            mask_colors: None, or a dict from colours to class numbers, such as
+                `{(0, 0, 0): 0, (128, 0, 0): 1}`, for masks that are coded in colours.
+            mask_fill_mode: as in `flow_segmentation`.
+            mask_cval: as in `flow_segmentation`.
+            num_classes: None, or an int: integer masks become one-hot.
+            mask_preprocessing_function: as in `flow_segmentation`.
+            workers: int, how many threads or processes `fit` uses to fetch batches.
+            use_multiprocessing: bool, whether these are processes.
+            max_queue_size: int, how many batches `fit` keeps ready.
+
+        Images are read as Keras reads them. Masks keep the values of their files: the indices of a
+        palette, 16 bits, floats. `.npy` files hold one image or mask, of shape `(height, width)` or
+        with channels in the generator's `data_format`; `color_mode` does not apply to them, and
+        pickled objects in them are refused.
+
+        Returns:
+            An iterator and `keras.utils.PyDataset`, whose batches are `(images, masks)`; masks have
+            the shape `(batch_size, height, width)` or, if the files have channels,
+            `(batch_size, height, width, channels)`. It has the attributes `filepaths`,
+            `mask_filepaths`, `source_indices`, `source_names`, `image_directories`,
+            `mask_directories` and `samples`.
+
+        Raises:
+            TypeError: if a single path is given for folders, or something that is no path.
+            FileNotFoundError: if a root or `save_to_dir` does not exist.
+            NotADirectoryError: if a root is a file.
+            ValueError: if images lack masks, masks lack images, a file cannot be read, or sizes
+                differ within pairs (all are told at once, with the first ten paths of each kind);
+                if a mask holds NaN, a colour that `mask_colors` does not list, or a value outside
+                `num_classes` (when it is read, with its path); if another argument is none of the
+                above.
+
+        Warns:
+            UserWarning: if masks are JPEG files, which do not keep values.
+        """
+        return SegmentationDirectoryIterator(
+            image_directories,
+            mask_directories,
+            self,
+            target_size=target_size,
+            color_mode=color_mode,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            save_to_dir=save_to_dir,
+            save_prefix=save_prefix,
+            save_format=save_format,
+            follow_links=follow_links,
+            subset=subset,
+            interpolation=interpolation,
+            keep_aspect_ratio=keep_aspect_ratio,
+            mask_path=mask_path,
+            mask_colors=mask_colors,
+            mask_fill_mode=mask_fill_mode,
+            mask_cval=mask_cval,
+            num_classes=num_classes,
+            mask_preprocessing_function=mask_preprocessing_function,
             workers=workers,
             use_multiprocessing=use_multiprocessing,
             max_queue_size=max_queue_size,

@@ -72,6 +72,12 @@ def resolve_sources(directories: Any, argument: str = "directories") -> tuple[An
     ]
 
 
+def subset_range(num_samples: int, subset: str | None, validation_split: float) -> range:
+    """The samples of a subset, where the first `validation_split` of all are for validation."""
+    split = int(num_samples * validation_split) if subset else 0
+    return range(split) if subset == "validation" else range(split, num_samples)
+
+
 def _absolute(root: str) -> str:
     # Behind a link, the system takes ".." for the parent of the link's target; abspath does not.
     return os.path.realpath(root) if os.pardir in root.split(os.sep) else os.path.abspath(root)

@@ -15,10 +15,13 @@ LAYERS = [
     ["demo"],
     ["__init__"],
     ["generator"],
+    ["segmentation_files"],
+    ["segmentation"],
     ["iterators"],
-    ["index"],
-    ["_checks"],
-    ["_keras", "paths", "summary", "samples", "pictures"],
+    ["pairs", "masks"],
+    ["index", "files"],
+    ["_checks", "_array_checks", "resize", "transforms"],
+    ["_keras", "paths", "structures", "summary", "samples", "pictures"],
 ]
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 

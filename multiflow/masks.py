@@ -1,0 +1,195 @@
+"""Masks and weights of a sample: how they are checked, warped with the image and delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from multiflow import _array_checks
+from multiflow.structures import leaves, spread
+from multiflow.transforms import one_hot, take_pixels
+
+
+class MaskSource:
+    """One array of masks, from the user's array to the batch.
+
+    Args:
+        name: what errors call the array, such as `y` or `y['cell']`.
+        array: masks of shape `(num_samples, height, width)`, or with a channel axis.
+        cval: the value of pixels outside the image.
+        num_classes: None, or the number of classes for one-hot masks.
+        function: None, or what is called with each warped mask.
+        channels_first: whether a channel axis comes before the rows.
+        dtype: the dtype of one-hot masks.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        array: Any,
+        *,
+        cval: Any,
+        num_classes: int | None,
+        function: Callable[[np.ndarray], np.ndarray] | None,
+        channels_first: bool,
+        dtype: Any,
+    ) -> None:
+        self.name = name
+        self.array = array
+        self._cval = cval
+        self._num_classes = num_classes
+        self._function = function
+        self._channels_first = channels_first
+        self._dtype = dtype
+
+    def read(self, index: int) -> np.ndarray:
+        """The mask of one sample, checked; errors name the sample."""
+        mask = np.asarray(self.array[index])
+        if mask.dtype.kind == "f" and np.isnan(mask).any():
+            raise ValueError(
+                f"`{self.name}` holds NaN in {self._where(index)}. Masks must be numbers; replace "
+                "NaN, or leave the pixels out of the loss with a `sample_weight` of 0."
+            )
+        if not self._function:
+            self._check_classes(mask, index)
+        return mask
+
+    def check_all(self, indices: range) -> None:
+        """Reads all masks for their errors; for arrays in memory, where this is fast."""
+        if self.array.dtype.kind == "f" or self._num_classes:
+            for index in indices:
+                self.read(index)
+
+    def warp(self, index: int, positions: np.ndarray) -> np.ndarray:
+        """The mask of one sample, its pixels taken from `positions`."""
+        return take_pixels(
+            self.read(index), positions, self._cval, channels_first=self._channels_first
+        )
+
+    def deliver(self, warped: np.ndarray, index: int) -> np.ndarray:
+        """The warped mask in the form that the model gets."""
+        if self._function:
+            warped = np.asarray(self._function(warped))
+            self._check_classes(warped, index)
+        if self._num_classes is None:
+            return warped
+        return one_hot(
+            warped.astype(np.intp),
+            self._num_classes,
+            self._dtype,
+            channels_first=self._channels_first,
+        )
+
+    def _where(self, index: int) -> str:
+        paths = getattr(self.array, "paths", None)
+        return f"sample {index}" if paths is None else repr(paths[index])
+
+    def _check_classes(self, mask: np.ndarray, index: int) -> None:
+        if self._num_classes is None:
+            return
+        wrong = mask[(mask < 0) | (mask >= self._num_classes) | (mask % 1 != 0)]
+        if wrong.size:
+            raise ValueError(
+                f"`{self.name}` holds the value {wrong.flat[0]} in {self._where(index)}, but "
+                f"num_classes={self._num_classes} allows the integers 0 to "
+                f"{self._num_classes - 1}. Map the values, for example with "
+                "`mask_preprocessing_function`."
+            )
+
+
+class WeightSource:
+    """One array of weights: a number per sample, or a map per sample that is warped like a mask.
+
+    Args:
+        array: weights of shape `(num_samples,)` or `(num_samples, height, width)`.
+    """
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self.is_map = len(array.shape) == 3
+
+    def deliver(self, index: int, positions: np.ndarray) -> np.ndarray:
+        """The weights of one sample: of shape `(1, 1)`, or of that of `positions`."""
+        weights = np.asarray(self.array[index])
+        # Keras multiplies weights with losses of shape (batch, height, width).
+        return take_pixels(weights, positions, 0) if self.is_map else weights.reshape(1, 1)
+
+
+def mask_sources(
+    y: Any,
+    images: Any,
+    resized: Callable[[Any], Any],
+    *,
+    fill_mode: str,
+    cval: Any,
+    num_classes: Any,
+    channels_first: bool,
+    **options: Any,
+) -> list[MaskSource]:
+    """The arrays of masks in `y`, checked against the images.
+
+    Args:
+        y: an array of masks, or a list, tuple or dict of them.
+        images: the array of images.
+        resized: what gives an array its target size.
+        fill_mode: how masks are filled.
+        cval: the value of pixels outside the image.
+        num_classes: None, or the number of classes, or a structure of these like `y`.
+        channels_first: whether a channel axis comes before the rows.
+        options: the other arguments of `MaskSource`.
+    """
+    sources = []
+    named = leaves(y, "y")
+    if not named:
+        raise ValueError(f"`y` must hold masks. Received: {y!r}")
+    for (name, masks), classes in zip(named, spread(num_classes, y, "num_classes"), strict=True):
+        _array_checks.check_masks(name, masks, images, channels_first=channels_first)
+        _array_checks.check_fill_value(name, masks, cval)
+        if classes is not None:
+            _array_checks.check_num_classes(name, masks, classes, channels_first=channels_first)
+            if fill_mode == "constant" and not options["function"] and not 0 <= cval < classes:
+                raise ValueError(
+                    f"`mask_cval` must be one of the num_classes={classes} classes, 0 to "
+                    f"{classes - 1}. Received: {cval!r}"
+                )
+        sources.append(
+            MaskSource(
+                name,
+                resized(masks),
+                cval=cval,
+                num_classes=classes,
+                channels_first=channels_first,
+                **options,
+            )
+        )
+    return sources
+
+
+def weight_sources(
+    sample_weight: Any, images: Any, resized: Callable[[Any], Any], *, channels_first: bool
+) -> list[WeightSource]:
+    """The arrays of weights in `sample_weight`, checked against the images."""
+    sources = []
+    for name, weights in leaves(sample_weight, "sample_weight"):
+        _array_checks.check_weights(name, weights, images, channels_first=channels_first)
+        sources.append(WeightSource(resized(weights) if len(weights.shape) == 3 else weights))
+    return sources
+
+
+def save_mask(mask: np.ndarray, path: str) -> None:
+    """Writes a mask without loss: as PNG if that holds its values, else as `.npy`.
+
+    Args:
+        mask: array of shape `(height, width)`, or with a channel axis.
+        path: the file to write, without its extension.
+    """
+    plane = mask.reshape([length for length in mask.shape if length != 1] or [1, 1])
+    if plane.ndim == 2 and mask.dtype.kind in "biu" and mask.min() >= 0 and mask.max() < 2**16:
+        if mask.dtype.kind != "b":
+            plane = plane.astype(np.uint8 if mask.max() < 2**8 else np.uint16)
+        Image.fromarray(plane).save(f"{path}.png")
+    else:
+        np.save(f"{path}.npy", mask)

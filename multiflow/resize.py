@@ -1,0 +1,95 @@
+"""Images and masks in another size, by the rules of Pillow, for any dtype and channel count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from multiflow import _keras
+
+Box = tuple[int, int, int, int]  # first row, first column, last row + 1, last column + 1
+
+
+def resize(
+    image: np.ndarray,
+    size: tuple[int, int],
+    interpolation: str,
+    *,
+    channels_first: bool,
+    box: Box | None = None,
+) -> np.ndarray:
+    """One image or mask in a new size.
+
+    Args:
+        image: array of shape `(height, width)`, `(height, width, channels)` or, with
+            `channels_first`, `(channels, height, width)`.
+        size: the new (height, width).
+        interpolation: `"nearest"`, which keeps dtype and values, or another of Keras' names, which
+            resizes each channel in float32.
+        channels_first: whether the first of three axes holds the channels.
+        box: the part of the image to resize; by default the whole.
+    """
+    row_axis = 1 if image.ndim == 3 and channels_first else 0
+    height, width = image.shape[row_axis : row_axis + 2]
+    box = box or (0, 0, height, width)
+    if interpolation == "nearest":
+        rows = nearest_indices(height, size[0], box[0], box[2])
+        columns = nearest_indices(width, size[1], box[1], box[3])
+        return image.take(rows, row_axis).take(columns, row_axis + 1)
+    resample = _keras.PIL_INTERPOLATION_METHODS[interpolation]
+    left_top_right_bottom = (box[1], box[0], box[3], box[2])
+    planes = image.astype(np.float32)[np.newaxis] if image.ndim == 2 else image.astype(np.float32)
+    channel_axis = 0 if image.ndim == 2 or channels_first else 2
+    resized = [
+        np.asarray(Image.fromarray(plane).resize(size[::-1], resample, left_top_right_bottom))
+        for plane in np.moveaxis(planes, channel_axis, 0)
+    ]
+    return resized[0] if image.ndim == 2 else np.stack(resized, channel_axis)
+
+
+def nearest_indices(length: int, new_length: int, start: int, stop: int) -> np.ndarray:
+    """Which of `length` pixels Pillow takes when it resizes those from `start` to `stop`."""
+    ramp = Image.fromarray(np.arange(length, dtype=np.int32)[np.newaxis])
+    resized = ramp.resize((new_length, 1), Image.Resampling.NEAREST, (start, 0, stop, 1))
+    return np.asarray(resized)[0]
+
+
+def centred_box(size: tuple[int, int], target_size: tuple[int, int]) -> Box:
+    """The part that Keras' `load_img` keeps of an image with `keep_aspect_ratio=True`."""
+    height, width = size
+    target_height, target_width = target_size
+    box_height = min(height, width * target_height // target_width)
+    box_width = min(width, height * target_width // target_height)
+    top, left = (height - box_height) // 2, (width - box_width) // 2
+    return top, left, top + box_height, left + box_width
+
+
+class Resized:
+    """An array of images or masks, each of which is resized when it is read.
+
+    Args:
+        source: array with the samples on its first axis.
+        size: the new (height, width).
+        interpolation: as in `resize`.
+        channels_first: whether the second of four axes holds the channels.
+    """
+
+    def __init__(
+        self, source: Any, size: tuple[int, int], interpolation: str, *, channels_first: bool
+    ) -> None:
+        self._source = source
+        self._size = (int(size[0]), int(size[1]))
+        self._interpolation = interpolation
+        self._channels_first = channels_first
+        row_axis = 2 if len(source.shape) == 4 and channels_first else 1
+        self.shape = (*source.shape[:row_axis], *self._size, *source.shape[row_axis + 2 :])
+        self.dtype = source.dtype if interpolation == "nearest" else np.dtype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        image = np.asarray(self._source[index])
+        return resize(image, self._size, self._interpolation, channels_first=self._channels_first)

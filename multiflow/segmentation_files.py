@@ -1,0 +1,198 @@
+"""Folders of images and masks, as arrays that `SegmentationIterator` reads."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from multiflow import _array_checks, _checks, _keras
+from multiflow.files import NUM_CHANNELS, Header, ImageFiles, MaskFiles, Size, is_numpy_file
+from multiflow.index import subset_range
+from multiflow.pairs import Pair, pair_files, read_headers, resolve_roots
+from multiflow.segmentation import SegmentationIterator
+
+
+class SegmentationDirectoryIterator(SegmentationIterator):
+    """Batches of image and mask files; `flow_segmentation_from_directories` makes it.
+
+    Attributes:
+        directory: the deepest common parent of the roots of the images.
+        image_directories: list of the roots of the images, as given.
+        mask_directories: list of the roots of the masks.
+        source_names: list of the names of the sources.
+        source_indices: int32 array of shape `(samples,)`, the position of each image's root.
+        filepaths: list of the paths of the images.
+        mask_filepaths: list of the paths of the masks.
+        samples: the number of pairs.
+    """
+
+    def __init__(
+        self,
+        image_directories: Any,
+        mask_directories: Any,
+        image_data_generator: _keras.ImageDataGenerator,
+        *,
+        target_size: Size | None,
+        color_mode: str,
+        follow_links: bool,
+        subset: str | None,
+        interpolation: str,
+        keep_aspect_ratio: bool,
+        mask_path: Callable[[str], str] | None,
+        mask_colors: Mapping[tuple[int, int, int], int] | None,
+        **arguments: Any,
+    ) -> None:
+        _checks.check_batch_arguments(
+            target_size=target_size or (1, 1), interpolation=interpolation, **arguments
+        )
+        _array_checks.check_subset(subset)
+        check_color_mode(color_mode)
+        check_mask_colors(mask_colors)
+        self.directory, sources, mask_roots = resolve_roots(image_directories, mask_directories)
+        self.image_directories = [source.root for source in sources]
+        self.mask_directories = mask_roots
+        self.source_names = [source.name for source in sources]
+        white_list = (*self.white_list_formats, ".npy")
+        pairs = pair_files(
+            sources,
+            mask_roots,
+            formats=white_list,
+            follow_links=follow_links,
+            mask_path=mask_path,
+        )
+        if not pairs:
+            raise ValueError(
+                f"None of the roots {list(map(str, self.image_directories))} holds an image that "
+                f"ends in {', '.join(white_list)}."
+            )
+        channels_first = image_data_generator.data_format == "channels_first"
+        image_headers, mask_headers = read_headers(pairs, channels_first=channels_first)
+        size = target_size or common_size(pairs, image_headers)
+        options = {"keep_aspect_ratio": keep_aspect_ratio, "channels_first": channels_first}
+        num_channels = common_image_channels(pairs, image_headers, color_mode)
+        mask_channels, mask_dtype = common_mask_form(pairs, mask_headers, mask_colors)
+        warn_of_lossy_masks(pairs)
+
+        chosen = take_subset(pairs, subset, image_data_generator._validation_split)
+        _array_checks.check_not_empty(
+            len(chosen), len(pairs), subset, image_data_generator._validation_split
+        )
+        self.filepaths = [pair.image for pair in chosen]
+        self.mask_filepaths = [pair.mask for pair in chosen]
+        self.source_indices = np.array([pair.source for pair in chosen], np.int32)
+        self.samples = len(chosen)
+        super().__init__(
+            ImageFiles(
+                self.filepaths,
+                size,
+                num_channels,
+                color_mode=color_mode,
+                interpolation=interpolation,
+                **options,
+            ),
+            MaskFiles(
+                self.mask_filepaths, size, mask_channels, mask_dtype, colors=mask_colors, **options
+            ),
+            image_data_generator,
+            subset=None,
+            target_size=None,
+            interpolation=interpolation,
+            sample_weight=None,
+            **arguments,
+        )
+        self.subset = subset
+        several = f" in {len(sources)} directories" if len(sources) > 1 else ""
+        _keras.print_msg(f"Found {self.samples} pairs of images and masks{several}.")
+
+
+def check_color_mode(color_mode: Any) -> None:
+    """Refuses an unknown `color_mode`."""
+    if color_mode not in NUM_CHANNELS:
+        raise ValueError(
+            f"`color_mode` must be one of {list(NUM_CHANNELS)}. Received: {color_mode!r}"
+        )
+
+
+def check_mask_colors(mask_colors: Any) -> None:
+    """Refuses what is no mapping from (red, green, blue) to a class number."""
+    if mask_colors is None:
+        return
+    if not (
+        isinstance(mask_colors, Mapping)
+        and mask_colors
+        and all(isinstance(number, Integral) for number in mask_colors.values())
+        and all(
+            isinstance(color, Sequence)
+            and len(color) == 3
+            and all(isinstance(level, Integral) and 0 <= int(level) < 256 for level in color)
+            for color in mask_colors
+        )
+    ):
+        raise ValueError(
+            "`mask_colors` must map colours, three integers from 0 to 255, to class numbers, as in "
+            f"{{(128, 0, 0): 1}}. Received: {mask_colors!r}"
+        )
+
+
+def take_subset(pairs: Sequence[Pair], subset: str | None, validation_split: float) -> list[Pair]:
+    """The pairs of a subset, of which every root has its part."""
+    chosen = []
+    for _, group in itertools.groupby(pairs, key=attrgetter("source")):
+        of_root = list(group)
+        chosen += [of_root[i] for i in subset_range(len(of_root), subset, validation_split)]
+    return chosen
+
+
+def common_size(pairs: Sequence[Pair], headers: Sequence[Header]) -> Size:
+    """The one size of all images, for which no `target_size` is needed."""
+    examples = {header.size: pair.image for pair, header in zip(pairs, headers, strict=True)}
+    return _only(examples, "images of one size (height, width)", "Set `target_size`.")
+
+
+def common_image_channels(pairs: Sequence[Pair], headers: Sequence[Header], color_mode: str) -> int:
+    """The number of channels of all images: of `.npy` files their own, else of the color mode."""
+    examples = {
+        (header.num_channels or 1) if is_numpy_file(pair.image) else NUM_CHANNELS[color_mode]: (
+            pair.image
+        )
+        for pair, header in zip(pairs, headers, strict=True)
+    }
+    return _only(examples, "images of one number of channels", "Part them into several flows.")
+
+
+def common_mask_form(
+    pairs: Sequence[Pair], headers: Sequence[Header], mask_colors: Mapping[Any, int] | None
+) -> tuple[int | None, np.dtype]:
+    """The number of channels (None for no channel axis) and the dtype of all masks."""
+    examples = {header.num_channels: pair.mask for pair, header in zip(pairs, headers, strict=True)}
+    if mask_colors is not None:
+        return None, np.result_type(*map(np.min_scalar_type, mask_colors.values()))
+    num_channels = _only(
+        examples,
+        "masks of one number of channels (None: one, without an axis)",
+        "Turn colours into class numbers with `mask_colors`, or convert the files.",
+    )
+    return num_channels, np.result_type(*{header.dtype for header in headers})
+
+
+def warn_of_lossy_masks(pairs: Sequence[Pair]) -> None:
+    """Warns of masks whose format does not keep values."""
+    lossy = [pair.mask for pair in pairs if pair.mask.lower().endswith(("jpg", "jpeg"))]
+    if lossy:
+        _checks.warn(
+            f"{len(lossy)} masks are JPEG files, such as {lossy[0]!r}. JPEG changes values near "
+            "edges, so that they hold values that nobody drew. Save masks as PNG; until then, "
+            "`mask_preprocessing_function` can round them."
+        )
+
+
+def _only(examples: Mapping[Any, str], what: str, remedy: str) -> Any:
+    if len(examples) > 1:
+        shown = ", ".join(f"{value} as {path!r}" for value, path in examples.items())
+        raise ValueError(f"The flow needs {what}. Received {shown}. {remedy}")
+    return next(iter(examples))

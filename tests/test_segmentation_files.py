@@ -1,0 +1,347 @@
+"""Folders of images and masks: what pairs, what is read, and what is refused."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from multiflow import MultiDirImageDataGenerator, _keras
+
+Tree = tuple[pathlib.Path, pathlib.Path]
+PALETTE = [0, 0, 0, 128, 0, 0, 0, 128, 0, 0, 0, 128]
+COLORS = {(0, 0, 0): 0, (128, 0, 0): 1, (0, 128, 0): 2, (0, 0, 128): 3}
+
+
+def flow(images: Any, masks: Any, **arguments: Any) -> Any:
+    generator = {
+        name: arguments.pop(name)
+        for name in ("rotation_range", "data_format", "validation_split", "fill_mode")
+        if name in arguments
+    }
+    arguments = {"target_size": None, "shuffle": False, **arguments}
+    return MultiDirImageDataGenerator(**generator).flow_segmentation_from_directories(
+        images, masks, **arguments
+    )
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def make_pairs(tmp_path: pathlib.Path, rng: np.random.Generator) -> Callable[..., Tree]:
+    """A function that writes RGB images and class masks under equal names; returns both roots."""
+
+    def make(names: Any, root: str = "data", ending: str = ".png", size: Any = (12, 9)) -> Tree:
+        roots = tmp_path / root / "images", tmp_path / root / "masks"
+        for folder in roots:
+            folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            for folder, shape in zip(roots, [(*size, 3), size], strict=True):
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                top = 256 if len(shape) == 3 else 4
+                pixels = rng.integers(0, top, shape, dtype=np.uint8)
+                Image.fromarray(pixels).save(f"{path}{ending if folder == roots[0] else '.png'}")
+        return roots
+
+    return make
+
+
+def read(path: pathlib.Path) -> np.ndarray:
+    return np.asarray(Image.open(path))
+
+
+class TestPairs:
+    def test_by_path_without_extension(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["b", "a/2", "a/10", "a.b"], ending=".bmp")
+        iterator = flow([images], [masks])
+        names = ["a.b", "b", "a/10", "a/2"]
+        assert iterator.filepaths == [str(images / f"{name}.bmp") for name in names]
+        assert iterator.mask_filepaths == [str(masks / f"{name}.png") for name in names]
+        batch_images, batch_masks = iterator[0]
+        for position, name in enumerate(names):
+            np.testing.assert_array_equal(batch_images[position], read(images / f"{name}.bmp"))
+            np.testing.assert_array_equal(batch_masks[position], read(masks / f"{name}.png"))
+        assert batch_masks.dtype == np.uint8
+
+    def test_by_callable(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["p/1", "p/2"])
+        for number in (1, 2):
+            (masks / "p" / f"{number}.png").rename(masks / f"p_{number}_mask.png")
+        iterator = flow(
+            [images], [masks], mask_path=lambda p: p.replace("/", "_").replace(".png", "_mask.png")
+        )
+        assert iterator.mask_filepaths == [str(masks / f"p_{n}_mask.png") for n in (1, 2)]
+
+    def test_many_roots(self, make_pairs: Any, tmp_path: pathlib.Path, capsys: Any) -> None:
+        a, b = make_pairs(["1", "2"], "a"), make_pairs(["1"], "b")
+        iterator = flow([b[0], a[0]], [b[1], a[1]])
+        assert iterator.filepaths == [
+            str(tmp_path / path) for path in ("b/images/1.png", "a/images/1.png", "a/images/2.png")
+        ]
+        assert iterator.source_indices.tolist() == [0, 1, 1]
+        assert iterator.source_names == ["b/images", "a/images"]
+        assert iterator.directory == str(tmp_path)
+        assert iterator.samples == iterator.n == 3
+        assert capsys.readouterr().out == "Found 3 pairs of images and masks in 2 directories.\n"
+
+    def test_roots_by_name(self, make_pairs: Any) -> None:
+        a, b = make_pairs(["1"], "a"), make_pairs(["2"], "b")
+        iterator = flow({"A": a[0], "B": b[0]}, {"B": b[1], "A": a[1]})
+        assert iterator.mask_filepaths == [str(a[1] / "1.png"), str(b[1] / "2.png")]
+        assert iterator.source_names == ["A", "B"]
+
+    @pytest.mark.parametrize(("subset", "expected"), [("training", "4568"), ("validation", "1237")])
+    def test_subsets_take_part_of_every_root(
+        self, make_pairs: Any, subset: str, expected: str
+    ) -> None:
+        a, b = make_pairs("123456", "a"), make_pairs("78", "b")
+        iterator = flow([a[0], b[0]], [a[1], b[1]], subset=subset, validation_split=0.5)
+        assert [pathlib.Path(path).stem for path in iterator.filepaths] == list(expected)
+        assert [pathlib.Path(path).stem for path in iterator.mask_filepaths] == list(expected)
+
+    def test_linked_folders(self, make_pairs: Any, tmp_path: pathlib.Path) -> None:
+        images, masks = make_pairs(["1"])
+        far_images, far_masks = make_pairs(["2"], "far")
+        (images / "far").symlink_to(far_images)
+        (masks / "far").symlink_to(far_masks)
+        assert flow([images], [masks]).samples == 1
+        assert flow([images], [masks], follow_links=True).samples == 2
+
+
+class TestReading:
+    def test_images_as_keras_reads_them(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1", "2"], size=(30, 20))
+        for options in (
+            {"target_size": (8, 8)},
+            {"target_size": (9, 5), "interpolation": "bicubic", "color_mode": "grayscale"},
+            {"target_size": (8, 8), "keep_aspect_ratio": True, "color_mode": "rgba"},
+        ):
+            theirs = _keras.ImageDataGenerator(rotation_range=30).flow_from_directory(
+                images.parent, classes=["images"], class_mode=None, seed=3, **options
+            )
+            ours = flow([images], [masks], rotation_range=30, seed=3, shuffle=True, **options)
+            for _ in range(3):
+                np.testing.assert_array_equal(next(ours)[0], next(theirs))
+
+    @pytest.mark.parametrize("size", [(30, 20), (20, 30), (7, 50)])
+    @pytest.mark.parametrize("target_size", [(8, 8), (9, 5), (40, 33)])
+    @pytest.mark.parametrize("keep_aspect_ratio", [False, True])
+    def test_masks_are_resized_with_the_images(
+        self, make_pairs: Any, size: Any, target_size: Any, keep_aspect_ratio: bool
+    ) -> None:
+        """With the nearest pixel for both, a mask that is its image stays equal to it."""
+        _, masks = make_pairs(["1", "2"], size=size)
+        copies = masks.parent / "copies"
+        copies.mkdir()
+        for path in masks.iterdir():
+            (copies / path.name).write_bytes(path.read_bytes())
+        batch_images, batch_masks = flow(
+            [copies], [masks], target_size=target_size, color_mode="grayscale",
+            keep_aspect_ratio=keep_aspect_ratio,
+        )[0]  # fmt: skip
+        np.testing.assert_array_equal(batch_images[..., 0], batch_masks)
+
+    @pytest.mark.parametrize(
+        ("mode", "dtype"),
+        [("1", "bool"), ("L", "uint8"), ("P", "uint8"), ("I;16", "uint16"), ("I", "int32"),
+         ("F", "float32"), ("LA", "uint8"), ("RGB", "uint8"), ("RGBA", "uint8")],
+    )  # fmt: skip
+    def test_values_as_stored(self, make_pairs: Any, mode: str, dtype: str, rng: Any) -> None:
+        images, masks = make_pairs(["1"])
+        channels = {"LA": (2,), "RGB": (3,), "RGBA": (4,)}.get(mode, ())
+        top = {"1": 2, "P": 4, "I;16": 2**16, "I": 2**16}.get(mode, 256)
+        pixels = rng.integers(0, top, (12, 9, *channels)).astype(dtype)
+        mask = Image.fromarray(pixels)
+        if mode == "P":
+            mask.putpalette(PALETTE)
+        (masks / "1.png").unlink()
+        mask.save(masks / ("1.tif" if mode in ("F", "I") else "1.png"))
+        _, batch = flow([images], [masks])[0]
+        assert batch.dtype == dtype
+        np.testing.assert_array_equal(batch[0], pixels)
+
+    def test_channels_first(self, make_pairs: Any, rng: Any) -> None:
+        images, masks = make_pairs(["1"])
+        pixels = rng.integers(0, 256, (12, 9, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(masks / "1.png")
+        batch_images, batch_masks = flow([images], [masks], data_format="channels_first")[0]
+        assert batch_images.shape == (1, 3, 12, 9)
+        np.testing.assert_array_equal(batch_masks[0], np.moveaxis(pixels, -1, 0))
+
+    @pytest.mark.parametrize("mode", ["RGB", "P"])
+    def test_colors(self, make_pairs: Any, mode: str) -> None:
+        images, masks = make_pairs(["1", "2"])
+        expected = []
+        for path in sorted(masks.iterdir()):
+            expected.append(read(path))
+            mask = Image.fromarray(expected[-1])
+            mask.putpalette(PALETTE)
+            mask.convert(mode).save(path)
+        iterator = flow([images], [masks], mask_colors=COLORS, num_classes=4)
+        _, batch = iterator[0]
+        np.testing.assert_array_equal(batch.argmax(-1), expected)
+
+    def test_unlisted_color(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1"])
+        Image.new("RGB", (9, 12), (1, 2, 3)).save(masks / "1.png")
+        iterator = flow([images], [masks], mask_colors=COLORS)
+        message = re.escape(
+            f"{str(masks / '1.png')!r} cannot be read: it holds the colour (1, 2, 3)"
+        )
+        with pytest.raises(ValueError, match=message):
+            iterator[0]
+
+    @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+    def test_numpy_files(self, make_pairs: Any, data_format: str, rng: Any) -> None:
+        images, masks = make_pairs(["1"])
+        for root in (images, masks):
+            (root / "1.png").unlink()
+        shape = (12, 9, 6) if data_format == "channels_last" else (6, 12, 9)
+        pixels = rng.integers(0, 2**16, shape, dtype=np.uint16)
+        np.save(images / "1.npy", pixels)
+        mask = rng.integers(-5, 5, (12, 9)).astype(np.int16)
+        np.save(masks / "1.npy", mask)
+        batch_images, batch_masks = flow([images], [masks], data_format=data_format)[0]
+        np.testing.assert_array_equal(batch_images[0], pixels)
+        np.testing.assert_array_equal(batch_masks[0], mask)
+        assert batch_masks.dtype == np.int16
+        resized, _ = flow([images], [masks], data_format=data_format, target_size=(24, 18))[0]
+        axes = (1, 2) if data_format == "channels_last" else (2, 3)
+        np.testing.assert_array_equal(resized, batch_images.repeat(2, axes[0]).repeat(2, axes[1]))
+
+    def test_pickled_objects_are_refused(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1"])
+        (masks / "1.png").unlink()
+        np.save(masks / "1.npy", np.array([{"a": 1}]), allow_pickle=True)
+        with pytest.raises(ValueError, match=r"1 pairs that cannot be read: .*1\.npy"):
+            flow([images], [masks])
+
+    def test_file_that_breaks_after_construction(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1"])
+        iterator = flow([images], [masks])
+        (images / "1.png").write_bytes(b"no image")
+        with pytest.raises(
+            ValueError, match=re.escape(f"{str(images / '1.png')!r} cannot be read")
+        ):
+            iterator[0]
+
+    def test_value_outside_the_classes_names_the_file(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1"])
+        Image.new("L", (9, 12), 7).save(masks / "1.png")
+        message = f"`y` holds the value 7 in {str(masks / '1.png')!r}, but num_classes=4"
+        with pytest.raises(ValueError, match=re.escape(message)):
+            flow([images], [masks], num_classes=4)[0]
+
+    def test_fit(self, make_pairs: Any) -> None:
+        a, b = make_pairs("1234", "a"), make_pairs("56", "b")
+        arguments = {"num_classes": 4, "target_size": (8, 8), "rotation_range": 20, "workers": 2}
+        iterator = flow([a[0], b[0]], [a[1], b[1]], batch_size=2, **arguments)
+        model = keras.Sequential(
+            [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 1, activation="softmax")]
+        )
+        model.compile("sgd", "categorical_crossentropy")
+        model.fit(iterator, epochs=2, verbose=0)
+        assert model.predict(iterator, verbose=0).shape == (6, 8, 8, 4)
+
+
+class TestErrors:
+    def test_all_mismatches_are_told_together(self, make_pairs: Any) -> None:
+        a, b = make_pairs([f"{n:02d}" for n in range(14)], "a"), make_pairs(["x", "y"], "b")
+        for number in range(12):
+            (a[1] / f"{number:02d}.png").unlink()
+        (b[0] / "x.png").unlink()
+        Image.new("L", (9, 12)).save(b[1] / "y.bmp")
+        with pytest.raises(ValueError, match="images and masks do not fit") as caught:
+            flow([a[0], b[0]], [a[1], b[1]])
+        lines = str(caught.value).splitlines()
+        first = f"12 images without a mask: {str(a[0] / '00.png')!r}, {str(a[0] / '01.png')!r}, "
+        assert lines[1].startswith(first)
+        assert lines[1].endswith(f"{str(a[0] / '09.png')!r}, …")
+        assert lines[2] == "1 pairs of masks for one image: 'y.bmp' and 'y.png'"
+        assert lines[3] == f"1 masks without an image: {str(b[1] / 'x.png')!r}"
+
+    def test_pairs_of_different_size(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1", "2", "3"])
+        Image.new("L", (12, 9)).save(masks / "2.png")
+        (masks / "3.png").write_bytes(b"no image")
+        with pytest.raises(ValueError, match="do not fit") as caught:
+            flow([images], [masks])
+        lines = str(caught.value).splitlines()
+        assert lines[1] == (
+            "1 pairs of different size (height, width): "
+            f"{str(images / '2.png')!r} (12, 9) and {str(masks / '2.png')!r} (9, 12)"
+        )
+        assert lines[2].startswith(f"1 pairs that cannot be read: {str(images / '3.png')!r} and ")
+
+    def test_one_mask_for_two_images(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1", "2"])
+        (masks / "2.png").unlink()
+        message = re.escape(f"1 masks of more than one image: {str(masks / '1.png')!r}")
+        with pytest.raises(ValueError, match=message):
+            flow([images], [masks], mask_path=lambda path: "1.png")
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"color_mode": "cmyk"}, "`color_mode` must be one of"),
+            ({"mask_colors": {}}, "`mask_colors` must map colours"),
+            ({"mask_colors": {(0, 0): 1}}, "`mask_colors` must map colours"),
+            ({"mask_colors": {(0, 0, 256): 1}}, "`mask_colors` must map colours"),
+            ({"mask_colors": {(0, 0, 0): "cat"}}, "`mask_colors` must map colours"),
+            ({"subset": "test"}, "`subset` must be None"),
+            ({"subset": "validation"}, "takes none of the 2 samples"),
+            ({"target_size": (8,)}, "`target_size` must be two positive integers"),
+            ({"batch_size": 0}, "`batch_size` must be"),
+        ],
+    )
+    def test_arguments(self, make_pairs: Any, arguments: Any, message: str) -> None:
+        images, masks = make_pairs(["1", "2"])
+        with pytest.raises(ValueError, match=re.escape(message)):
+            flow([images], [masks], **arguments)
+
+    def test_roots(self, make_pairs: Any, tmp_path: pathlib.Path) -> None:
+        images, masks = make_pairs(["1"])
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(TypeError, match="`image_directories` must be a sequence of folders"):
+            flow(str(images), [masks])
+        with pytest.raises(TypeError, match="`mask_directories` must be a sequence of folders"):
+            flow([images], masks)
+        with pytest.raises(FileNotFoundError, match=r"`mask_directories` names .*nowhere"):
+            flow([images], [tmp_path / "nowhere"])
+        with pytest.raises(ValueError, match="Received 1 and 2 roots"):
+            flow([images], [masks, tmp_path / "empty"])
+        with pytest.raises(ValueError, match=r"same source names. Received \['a'\] and \['b'\]"):
+            flow({"a": images}, {"b": masks})
+        with pytest.raises(ValueError, match="is the same folder as"):
+            flow([images], [images])
+        (tmp_path / "void").mkdir()
+        with pytest.raises(ValueError, match=r"holds an image that ends in png, .*npy"):
+            flow([tmp_path / "empty"], [tmp_path / "void"])
+
+    def test_unequal_forms(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1", "2"])
+        Image.new("RGB", (9, 12)).save(masks / "2.png")
+        with pytest.raises(ValueError, match=r"masks of one number of channels .*mask_colors"):
+            flow([images], [masks])
+        for root in (images, masks):
+            Image.new("L", (5, 5)).save(root / "2.png")
+        with pytest.raises(ValueError, match=r"images of one size .*Set `target_size`"):
+            flow([images], [masks])
+        assert flow([images], [masks], target_size=(5, 5)).samples == 2
+
+    def test_lossy_masks(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1"])
+        Image.open(masks / "1.png").save(masks / "1.jpg")
+        (masks / "1.png").unlink()
+        with pytest.warns(UserWarning, match=r"1 masks are JPEG files, such as .*1.jpg"):
+            flow([images], [masks])
