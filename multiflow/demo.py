@@ -1,4 +1,4 @@
-"""Trains a small network on several folders: `python -m multiflow.demo [DIR …]`."""
+"""Trains a small network: `python -m multiflow.demo [DIR …]` or `--segmentation [IMAGES MASKS]`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import pathlib
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 from PIL import Image
 
 from multiflow import MultiDirImageDataGenerator
+from multiflow.demo_segmentation import index_pairs, train
 from multiflow.iterators import MultiDirectoryIterator
 from multiflow.pictures import contact_sheet, curves
-from multiflow.samples import write_samples
+from multiflow.samples import write_samples, write_segmentation_samples
 
 IMAGE_SIZE = (64, 64)
 BATCH_SIZE = 16
@@ -28,10 +30,12 @@ class TimeLimit(keras.callbacks.Callback):
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
-        self._end = time.monotonic() + seconds
+        self._seconds = seconds
+        self._start = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: object = None) -> None:  # noqa: D102
-        if time.monotonic() > self._end:
+        if time.monotonic() > self._start + self._seconds and not self.model.stop_training:
+            print(f"\nThe demo trains for {self._seconds:.0f} seconds at the most.")
             self.model.stop_training = True
 
 
@@ -39,17 +43,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the demo with the arguments of a command line; returns its exit code."""
     options = _parse(arguments)
     output = pathlib.Path(options.output)
+    keras.utils.set_random_seed(0)
     try:
-        _check_output(output, options.directories)
-        roots = options.directories or write_samples(output / "samples")
-        training, validation = _index(roots, options.validation_split)
-        output.mkdir(parents=True, exist_ok=True)
+        _check_output(output, [*options.directories, *(options.segmentation or [])])
+        if options.segmentation is None:
+            _classify(options, output)
+        else:
+            _segment(options, output)
     except (OSError, ValueError) as error:
         print(f"multiflow.demo: {error}", file=sys.stderr)
         return 2
-    print("\nTraining images:", training.summary(), sep="\n", end="\n\n")
+    return 0
 
-    keras.utils.set_random_seed(0)
+
+def _classify(options: argparse.Namespace, output: pathlib.Path) -> None:
+    roots = options.directories or write_samples(output / "samples")
+    training, validation = _index(roots, options.validation_split)
+    print("\nTraining images:", training.summary(), sep="\n", end="\n\n")
     images, labels = _read(validation)
     model = _build_model(training.num_classes)
     history = model.fit(
@@ -61,10 +71,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     _print_results(list(training.class_indices), labels, model.predict(images, verbose=0))
 
-    _draw_batch(training).save(output / "augmented_batch.png")
-    _draw_history(history.history).save(output / "training_curve.png")
-    print(f"\nPictures in {output.resolve()}: augmented_batch.png, training_curve.png")
-    return 0
+    _save(
+        output,
+        {
+            "augmented_batch.png": _draw_batch(training),
+            "training_curve.png": _draw_history(history.history),
+        },
+    )
+
+
+def _segment(options: argparse.Namespace, output: pathlib.Path) -> None:
+    images: Any
+    masks: Any
+    if options.segmentation:
+        images, masks = ([folder] for folder in options.segmentation)
+    else:
+        images, masks = write_segmentation_samples(output / "segmentation_samples")
+    training, validation, class_numbers = index_pairs(images, masks, options.validation_split)
+    print(f"Mask values: {', '.join(map(str, class_numbers.values))}\n")
+    history, sheet = train(
+        training,
+        validation,
+        class_numbers,
+        epochs=options.epochs,
+        callbacks=[TimeLimit(MAX_TRAINING_SECONDS)],
+    )
+    _save(output, {"predictions.png": sheet, "segmentation_curve.png": _draw_history(history)})
+
+
+def _save(output: pathlib.Path, pictures: dict[str, Image.Image]) -> None:
+    output.mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        picture.save(output / name)
+    print(f"\nPictures in {output.resolve()}: {', '.join(pictures)}")
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -78,6 +117,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs="*",
         help="a folder that holds one folder of images per class; by default, drawn samples",
     )
+    parser.add_argument(
+        "--segmentation",
+        metavar="DIR",
+        nargs="*",
+        help="train on images and masks instead: a folder of images and a folder of masks with "
+        "the same names; by default, drawn samples",
+    )
     parser.add_argument("--epochs", type=_positive, default=30, help="default: %(default)s")
     parser.add_argument(
         "--validation-split",
@@ -90,7 +136,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default="multiflow-demo",
         help="folder for the pictures and samples; default: %(default)s",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.segmentation is not None and (
+        len(options.segmentation) not in (0, 2) or options.directories
+    ):
+        parser.error("--segmentation takes a folder of images and a folder of masks, or nothing")
+    return options
 
 
 def _positive(text: str) -> int:

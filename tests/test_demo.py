@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import subprocess
 import sys
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from multiflow import demo
+from multiflow import demo, demo_segmentation
 
 
 def test_with_its_own_samples(tmp_path: pathlib.Path, capsys: Any) -> None:
@@ -31,6 +32,69 @@ def test_with_folders(tmp_path: pathlib.Path, make_tree: Any, capsys: Any) -> No
     assert demo.main([*roots, "--epochs", "1", "--output", str(tmp_path / "out")]) == 0
     assert "ants        4       4      8" in capsys.readouterr().out
     assert not (tmp_path / "out" / "samples").exists()
+
+
+def test_segmentation_with_its_own_samples(tmp_path: pathlib.Path, capsys: Any) -> None:
+    assert demo.main(["--segmentation", "--epochs", "1", "--output", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert "Found 120 pairs of images and masks in 2 directories." in printed
+    assert "Mask values: 0, 1, 2, 3" in printed
+    assert "on 30 validation images" in printed
+    for name in ("predictions.png", "segmentation_curve.png"):
+        assert np.asarray(Image.open(tmp_path / "out" / name)).std() > 10
+
+
+def test_segmentation_with_folders(tmp_path: pathlib.Path, capsys: Any) -> None:
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+        for number in range(10):
+            square = np.zeros((40, 40), np.uint8)
+            square[number : number + 20, 10:30] = 255
+            Image.fromarray(square).save(tmp_path / kind / f"{number}.png")
+    folders = [str(tmp_path / kind) for kind in ("images", "masks")]
+    arguments = ["--epochs", "20", "--output", str(tmp_path / "out")]
+    assert demo.main(["--segmentation", *folders, *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "Mask values: 0, 255" in printed
+    [mean] = re.findall(r"mean +(\d\.\d+)   on 2 validation images", printed)
+    assert float(mean) > 0.8
+
+
+def test_overlap_is_that_of_each_value(capsys: Any) -> None:
+    masks = np.array([[[0, 0, 1, 1]]])
+    predictions = np.array([[[0, 1, 1, 1]]])
+    demo_segmentation.print_overlap(np.array([0, 255]), masks, predictions)
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert [line.split()[:2] for line in lines] == [
+        ["0", "0.50"],
+        ["255", "0.67"],
+        ["mean", "0.58"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (np.arange(1600).reshape(40, 40).astype(np.uint16), "masks hold 1600 values, more than 20"),
+        (np.zeros((40, 40, 3), np.uint8), "the masks have channels"),
+    ],
+)
+def test_masks_that_are_no_classes(
+    tmp_path: pathlib.Path, capsys: Any, mask: np.ndarray, message: str
+) -> None:
+    for kind, pixels in [("images", np.zeros((40, 40), np.uint8)), ("masks", mask)]:
+        (tmp_path / kind).mkdir()
+        for number in range(5):
+            Image.fromarray(pixels).save(tmp_path / kind / f"{number}.png")
+    folders = [str(tmp_path / kind) for kind in ("images", "masks")]
+    assert demo.main(["--segmentation", *folders, "--output", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_one_segmentation_folder(capsys: Any) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        demo.main(["--segmentation", "images"])
+    assert "takes a folder of images and a folder of masks" in capsys.readouterr().err
 
 
 def test_results_are_counted_per_class(capsys: Any) -> None:

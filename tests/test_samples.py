@@ -3,10 +3,10 @@ from __future__ import annotations
 import pathlib
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from multiflow import MultiDirImageDataGenerator
-from multiflow.samples import write_samples
+from multiflow.samples import write_samples, write_segmentation_samples
 
 
 def read_all(folder: pathlib.Path) -> dict[str, bytes]:
@@ -45,3 +45,21 @@ def test_global_random_state_is_left_alone(tmp_path: pathlib.Path) -> None:
     before = np.random.get_state()
     write_samples(tmp_path)
     np.testing.assert_equal(np.random.get_state(), before)
+
+
+def test_masks_cover_the_shapes(tmp_path: pathlib.Path) -> None:
+    """Within a sketch's mask there is paper and pencil, outside of it paper alone."""
+    image_roots, mask_roots = write_segmentation_samples(tmp_path)
+    assert image_roots.keys() == mask_roots.keys() == {"photos", "sketches"}
+    for mask_path in sorted(pathlib.Path(mask_roots["sketches"]).iterdir()):
+        mask = Image.open(mask_path)
+        assert mask.mode == "P"
+        classes = np.asarray(mask)
+        assert set(np.unique(classes)) == {0, int(mask_path.stem) % 3 + 1}
+        sketch = np.asarray(Image.open(pathlib.Path(image_roots["sketches"], mask_path.name)))
+        pencil = sketch < 150
+        assert pencil.any()
+        wide = np.asarray(
+            Image.fromarray(classes > 0).convert("L").filter(ImageFilter.MaxFilter(11))
+        )
+        assert not pencil[wide == 0].any()

@@ -1,9 +1,13 @@
-"""Measures multiflow beside Keras' own class in one process, after asserting equal results.
+"""Measures multiflow beside Keras' own class in one run, after asserting equal results.
 
     python tests/benchmarks/bench.py [--files N] [--repetitions N]
 
 Indexing: two roots of N small files each, in 100 class folders. Times are medians; the two sides
 take turns, so that a noisy machine disturbs both alike.
+
+Memory of segmentation: an iterator over memory-mapped images and masks is built and gives ten
+batches. What counts is the growth of the process's own memory, without the pages of the files; each
+side has a process of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import argparse
 import contextlib
 import io
 import itertools
+import multiprocessing
 import pathlib
 import statistics
 import tempfile
@@ -26,6 +31,8 @@ from multiflow import MultiDirImageDataGenerator
 from multiflow._keras import ImageDataGenerator
 
 NUM_CLASSES = 100
+NUM_IMAGES, IMAGE_SIZE = 2000, (256, 256)
+AUGMENTATION = {"rotation_range": 20, "zoom_range": 0.2, "horizontal_flip": True}
 
 
 def write_roots(folder: pathlib.Path, num_files: int) -> list[str]:
@@ -50,7 +57,8 @@ def assert_equal_indices(roots: list[str]) -> None:
     keras_iterators, iterator = index_with_keras(roots), index_with_multiflow(roots)
     assert iterator.filepaths == [path for it in keras_iterators for path in it.filepaths]
     np.testing.assert_array_equal(
-        iterator.classes, np.concatenate([it.classes for it in keras_iterators])
+        iterator.classes,
+        np.concatenate([it.classes for it in keras_iterators]),
     )
 
 
@@ -75,25 +83,78 @@ def kept_bytes(function: Callable[[list[str]], Any], roots: list[str]) -> int:
     return size
 
 
+def measure_indexing(folder: pathlib.Path, num_files: int, repetitions: int) -> None:
+    sides = [index_with_keras, index_with_multiflow]
+    roots = write_roots(folder, num_files)
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert_equal_indices(roots)
+        seconds = median_seconds(sides, roots, repetitions)
+        bytes_per_file = [kept_bytes(side, roots) / (2 * num_files) for side in sides]
+    print_row(f"indexing {2 * num_files} files, seconds", *seconds, digits=3)
+    print_row("indexing, bytes kept per file", *bytes_per_file, digits=1)
+
+
+def write_images(folder: pathlib.Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, shape in [("images", (*IMAGE_SIZE, 3)), ("masks", IMAGE_SIZE)]:
+        file = np.lib.format.open_memmap(
+            folder / f"{name}.npy", "w+", np.uint8, (NUM_IMAGES, *shape)
+        )
+        for sample in file:
+            sample[:] = rng.integers(0, 256, shape, dtype=np.uint8)
+
+
+def flow_with_keras(images: Any, masks: Any) -> Any:
+    return ImageDataGenerator(**AUGMENTATION).flow(images, seed=1)
+
+
+def flow_with_multiflow(images: Any, masks: Any) -> Any:
+    return MultiDirImageDataGenerator(**AUGMENTATION).flow_segmentation(images, masks, seed=1)
+
+
+def own_memory() -> int:
+    """The resident memory of this process that no file backs, in bytes (Linux)."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    return 1024 * int(status.split("RssAnon:")[1].split()[0])
+
+
+def memory_of_flow(build: Callable[[Any, Any], Any], folder: pathlib.Path) -> tuple[int, bytes]:
+    """How much the memory grows by ten batches, and the bytes of the last images."""
+    images, masks = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("images", "masks"))
+    before = own_memory()
+    iterator = build(images, masks)
+    for _ in range(10):
+        batch = next(iterator)
+    last_images = batch[0] if isinstance(batch, tuple) else batch
+    return own_memory() - before, last_images.tobytes()
+
+
+def measure_memory(folder: pathlib.Path) -> None:
+    write_images(folder)
+    results = []
+    for build in (flow_with_keras, flow_with_multiflow):
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            results.append(pool.apply(memory_of_flow, (build, folder)))
+    assert results[0][1] == results[1][1]
+    print_row(
+        f"memory over {NUM_IMAGES} images, MB", *(size / 1e6 for size, _ in results), digits=0
+    )
+
+
+def print_row(what: str, theirs: float, ours: float, *, digits: int) -> None:
+    print(f"{what:36}{theirs:12.{digits}f}{ours:12.{digits}f}{theirs / ours:8.1f}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=100_000, help="files in each root")
     parser.add_argument("--repetitions", type=int, default=5)
     arguments = parser.parse_args()
-    sides = [index_with_keras, index_with_multiflow]
+    print(f"{'':36}{'Keras':>12}{'multiflow':>12}{'ratio':>8}")
     with tempfile.TemporaryDirectory() as folder:
-        roots = write_roots(pathlib.Path(folder), arguments.files)
-        with contextlib.redirect_stdout(io.StringIO()):
-            assert_equal_indices(roots)
-            keras_time, own_time = median_seconds(sides, roots, arguments.repetitions)
-            keras_bytes, own_bytes = (kept_bytes(side, roots) for side in sides)
-    num_files = 2 * arguments.files
-    print(f"indexing {num_files} files          Keras  multiflow  ratio")
-    print(f"  seconds          {keras_time:17.3f} {own_time:10.3f} {keras_time / own_time:6.1f}")
-    print(
-        f"  bytes per file   {keras_bytes / num_files:17.1f} {own_bytes / num_files:10.1f} "
-        f"{keras_bytes / own_bytes:6.1f}"
-    )
+        measure_memory(pathlib.Path(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        measure_indexing(pathlib.Path(folder), arguments.files, arguments.repetitions)
 
 
 if __name__ == "__main__":
