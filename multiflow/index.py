@@ -154,6 +154,8 @@ def index_images(
                 source_indices.append(position)
                 counts.append(len(images))
                 paths.extend(os.path.join(source.prefix, name), images)
+    for _ in range(paths.count_ending(".tiff")):
+        _checks.warn(TIFF_WARNING)
     return ImageIndex(
         paths,
         np.repeat(np.array(labels, np.int32), counts),
@@ -177,6 +179,4 @@ def list_images(
         images = [n for n in names if n.endswith(formats) or n.lower().endswith(formats)]
         subfolder = path.removeprefix(folder).lstrip(os.sep)
         found += [os.path.join(subfolder, name) for name in images] if subfolder else images
-    for _ in range(("\0".join(found) + "\0").lower().count(".tiff\0")):
-        _checks.warn(TIFF_WARNING)
     return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class MaskSource:
         dtype: Any,
     ) -> None:
         self.name = name
+        self.suffix = re.sub(r"\W+", "_", name.removeprefix("y")).rstrip("_")
         self.array = array
         self._cval = cval
         self._num_classes = num_classes
@@ -63,21 +65,25 @@ class MaskSource:
             for index in indices:
                 self.read(index)
 
-    def warp(self, index: int, positions: np.ndarray) -> np.ndarray:
-        """The mask of one sample, its pixels taken from `positions`."""
-        return take_pixels(
-            self.read(index), positions, self._cval, channels_first=self._channels_first
-        )
+    def warp(self, samples: Sequence[int], positions: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The masks of some samples, the pixels of each taken from its `positions`."""
+        return [
+            take_pixels(self.read(sample), taken, self._cval, channels_first=self._channels_first)
+            for sample, taken in zip(samples, positions, strict=True)
+        ]
 
-    def deliver(self, warped: np.ndarray, index: int) -> np.ndarray:
-        """The warped mask in the form that the model gets."""
+    def deliver(self, warped: Sequence[np.ndarray], samples: Sequence[int]) -> np.ndarray:
+        """The warped masks of some samples as the batch that the model gets."""
+        return np.stack([self._finish(*pair) for pair in zip(warped, samples, strict=True)])
+
+    def _finish(self, mask: np.ndarray, index: int) -> np.ndarray:
         if self._function:
-            warped = np.asarray(self._function(warped))
-            self._check_classes(warped, index)
+            mask = np.asarray(self._function(mask))
+            self._check_classes(mask, index)
         if self._num_classes is None:
-            return warped
+            return mask
         return one_hot(
-            warped.astype(np.intp),
+            mask.astype(np.intp),
             self._num_classes,
             self._dtype,
             channels_first=self._channels_first,
@@ -111,11 +117,15 @@ class WeightSource:
         self.array = array
         self.is_map = len(array.shape) == 3
 
-    def deliver(self, index: int, positions: np.ndarray) -> np.ndarray:
-        """The weights of one sample: of shape `(1, 1)`, or of that of `positions`."""
-        weights = np.asarray(self.array[index])
+    def deliver(self, samples: Sequence[int], positions: Sequence[np.ndarray]) -> np.ndarray:
+        """The weights of some samples: of shape `(n, 1, 1)`, or warped maps."""
+        weights = [np.asarray(self.array[sample]) for sample in samples]
+        if self.is_map:
+            return np.stack(
+                [take_pixels(*pair, 0) for pair in zip(weights, positions, strict=True)]
+            )
         # Keras multiplies weights with losses of shape (batch, height, width).
-        return take_pixels(weights, positions, 0) if self.is_map else weights.reshape(1, 1)
+        return np.reshape(weights, (-1, 1, 1))
 
 
 def mask_sources(

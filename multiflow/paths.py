@@ -43,6 +43,10 @@ class CompactPaths(Sequence[str]):
         self._names += encoded
         self._ends.frombytes(ends.astype(np.int64).tobytes())
 
+    def count_ending(self, ending: str) -> int:
+        """How many paths end in `ending`, an ASCII text in lower case, whatever their case."""
+        return self._names.lower().count(ending.encode() + b"\0")
+
     def __len__(self) -> int:
         return len(self._ends)
 

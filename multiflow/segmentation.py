@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -114,16 +114,20 @@ class SegmentationIterator(PortableIterator):
     def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> tuple[Any, ...]:
         samples = [self._samples[index] for index in index_array]
         images, draws = self._transform_images(samples)
-        stems = self._save_images(images, index_array) if self.save_to_dir else []
-        # Masks come last: what a `mask_preprocessing_function` draws leaves the images alone.
         positions = self._positions(draws, self.mask_fill_mode)
-        targets = [self._deliver(masks, samples, positions, stems) for masks in self._masks]
+        warped = [masks.warp(samples, positions) for masks in self._masks]
+        if self.save_to_dir:
+            self._save(images, warped, index_array)
         inputs = (images, *(_take(extra, samples) for extra in self.x_misc))
-        batch = (inputs if self.x_misc else images, rebuild(self.y, iter(targets)))
+        # Last, so that what a `mask_preprocessing_function` draws leaves the images alone.
+        targets = map(MaskSource.deliver, self._masks, warped, itertools.repeat(samples))
+        batch = (inputs if self.x_misc else images, rebuild(self.y, targets))
         if self.sample_weight is None:
             return batch
-        weights = self._deliver_weights(samples, draws, positions)
-        return (*batch, rebuild(self.sample_weight, iter(weights)))
+        if self.image_data_generator.fill_mode == "constant" and self.mask_fill_mode != "constant":
+            positions = self._positions(draws, "constant")
+        weights = (weights.deliver(samples, positions) for weights in self._weights)
+        return (*batch, rebuild(self.sample_weight, weights))
 
     def _transform_images(self, samples: Sequence[int]) -> tuple[np.ndarray, list[dict[str, Any]]]:
         """The images of a batch, and what was drawn for each, in Keras' order of draws."""
@@ -141,50 +145,20 @@ class SegmentationIterator(PortableIterator):
             for parameters in draws
         ]
 
-    def _deliver(
+    def _save(
         self,
-        masks: MaskSource,
-        samples: Sequence[int],
-        positions: Sequence[np.ndarray],
-        stems: Sequence[str],
-    ) -> np.ndarray:
-        warped = [
-            masks.warp(sample, taken) for sample, taken in zip(samples, positions, strict=True)
-        ]
-        suffix = re.sub(r"\W+", "_", masks.name.removeprefix("y")).rstrip("_")
-        for mask, stem in zip(warped, stems, strict=False):
-            save_mask(mask, f"{stem}_mask{suffix}")
-        return np.stack(
-            [masks.deliver(mask, sample) for mask, sample in zip(warped, samples, strict=True)]
-        )
-
-    def _deliver_weights(
-        self,
-        samples: Sequence[int],
-        draws: Sequence[dict[str, Any]],
-        positions: Sequence[np.ndarray],
-    ) -> list[np.ndarray]:
-        if self.image_data_generator.fill_mode == "constant" != self.mask_fill_mode:
-            positions = self._positions(draws, "constant")
-        return [
-            np.stack(
-                [
-                    weights.deliver(sample, taken)
-                    for sample, taken in zip(samples, positions, strict=True)
-                ]
-            )
-            for weights in self._weights
-        ]
-
-    def _save_images(self, images: np.ndarray, index_array: np.ndarray) -> list[str]:
-        """Saves a batch as Keras does; returns the paths without their extension."""
-        stems = []
-        for image, index in zip(images, index_array, strict=True):
+        images: np.ndarray,
+        warped: Sequence[Sequence[np.ndarray]],
+        index_array: np.ndarray,
+    ) -> None:
+        """Saves images as Keras does, and masks under the same names."""
+        for position, index in enumerate(index_array):
             name = f"{self.save_prefix}_{index}_{np.random.randint(10_000)}"
-            stems.append(os.path.join(self.save_to_dir, name))
-            picture = keras.utils.array_to_img(image, self.data_format, scale=True)
-            picture.save(f"{stems[-1]}.{self.save_format}")
-        return stems
+            stem = os.path.join(self.save_to_dir, name)
+            picture = keras.utils.array_to_img(images[position], self.data_format, scale=True)
+            picture.save(f"{stem}.{self.save_format}")
+            for source, masks in zip(self._masks, warped, strict=True):
+                save_mask(masks[position], f"{stem}_mask{source.suffix}")
 
 
 def _take(array: Any, samples: Sequence[int]) -> np.ndarray:

@@ -53,51 +53,40 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         _array_checks.check_subset(subset)
         check_color_mode(color_mode)
         check_mask_colors(mask_colors)
-        self.directory, sources, mask_roots = resolve_roots(image_directories, mask_directories)
-        self.image_directories = [source.root for source in sources]
-        self.mask_directories = mask_roots
-        self.source_names = [source.name for source in sources]
-        white_list = (*self.white_list_formats, ".npy")
-        pairs = pair_files(
-            sources,
-            mask_roots,
-            formats=white_list,
-            follow_links=follow_links,
-            mask_path=mask_path,
-        )
-        if not pairs:
-            raise ValueError(
-                f"None of the roots {list(map(str, self.image_directories))} holds an image that "
-                f"ends in {', '.join(white_list)}."
-            )
+        pairs = self._pair(image_directories, mask_directories, mask_path, follow_links)
         channels_first = image_data_generator.data_format == "channels_first"
         image_headers, mask_headers = read_headers(pairs, channels_first=channels_first)
-        size = target_size or common_size(pairs, image_headers)
-        options = {"keep_aspect_ratio": keep_aspect_ratio, "channels_first": channels_first}
-        num_channels = common_image_channels(pairs, image_headers, color_mode)
-        mask_channels, mask_dtype = common_mask_form(pairs, mask_headers, mask_colors)
         warn_of_lossy_masks(pairs)
-
-        chosen = take_subset(pairs, subset, image_data_generator._validation_split)
-        _array_checks.check_not_empty(
-            len(chosen), len(pairs), subset, image_data_generator._validation_split
-        )
+        validation_split = image_data_generator._validation_split
+        chosen = take_subset(pairs, subset, validation_split)
+        _array_checks.check_not_empty(len(chosen), len(pairs), subset, validation_split)
         self.filepaths = [pair.image for pair in chosen]
         self.mask_filepaths = [pair.mask for pair in chosen]
         self.source_indices = np.array([pair.source for pair in chosen], np.int32)
         self.samples = len(chosen)
+        options: dict[str, Any] = {
+            "size": target_size or common_size(pairs, image_headers),
+            "keep_aspect_ratio": keep_aspect_ratio,
+            "channels_first": channels_first,
+        }
+        images = ImageFiles(
+            self.filepaths,
+            num_channels=common_image_channels(pairs, image_headers, color_mode),
+            color_mode=color_mode,
+            interpolation=interpolation,
+            **options,
+        )
+        num_channels, dtype = common_mask_form(pairs, mask_headers, mask_colors)
+        masks = MaskFiles(
+            self.mask_filepaths,
+            num_channels=num_channels,
+            dtype=dtype,
+            colors=mask_colors,
+            **options,
+        )
         super().__init__(
-            ImageFiles(
-                self.filepaths,
-                size,
-                num_channels,
-                color_mode=color_mode,
-                interpolation=interpolation,
-                **options,
-            ),
-            MaskFiles(
-                self.mask_filepaths, size, mask_channels, mask_dtype, colors=mask_colors, **options
-            ),
+            images,
+            masks,
             image_data_generator,
             subset=None,
             target_size=None,
@@ -106,8 +95,35 @@ class SegmentationDirectoryIterator(SegmentationIterator):
             **arguments,
         )
         self.subset = subset
-        several = f" in {len(sources)} directories" if len(sources) > 1 else ""
+        several = f" in {len(mask_directories)} directories" if len(mask_directories) > 1 else ""
         _keras.print_msg(f"Found {self.samples} pairs of images and masks{several}.")
+
+    def _pair(
+        self,
+        image_directories: Any,
+        mask_directories: Any,
+        mask_path: Callable[[str], str] | None,
+        follow_links: bool,
+    ) -> list[Pair]:
+        self.directory, sources, self.mask_directories = resolve_roots(
+            image_directories, mask_directories
+        )
+        self.image_directories = [source.root for source in sources]
+        self.source_names = [source.name for source in sources]
+        formats = (*self.white_list_formats, ".npy")
+        pairs = pair_files(
+            sources,
+            self.mask_directories,
+            formats=formats,
+            follow_links=follow_links,
+            mask_path=mask_path,
+        )
+        if not pairs:
+            raise ValueError(
+                f"None of the roots {list(map(str, self.image_directories))} holds an image that "
+                f"ends in {', '.join(formats)}."
+            )
+        return pairs
 
 
 def check_color_mode(color_mode: Any) -> None:

@@ -31,6 +31,11 @@ def test_equals_the_list_of_joined_paths(groups: list[tuple[str, list[str]]]) ->
     assert list(pickle.loads(pickle.dumps(paths))) == expected
 
 
+def test_count_ending() -> None:
+    paths = build([("a.tiff", ["b.tiff", "c.TIFF", "tiff", "d.tiff.png"]), ("e", [".Tiff"])])
+    assert paths.count_ending(".tiff") == 3
+
+
 def test_index_out_of_range() -> None:
     paths = build([("folder", ["file"])])
     for index in (1, -2):

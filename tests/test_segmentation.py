@@ -8,6 +8,7 @@ import pickle
 import re
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -478,7 +479,6 @@ class TestLazySources:
             np.testing.assert_array_equal(one, other)
 
     def test_h5py(self, tmp_path: pathlib.Path) -> None:
-        h5py = pytest.importorskip("h5py")
         with h5py.File(tmp_path / "data.h5", "w") as file:
             x = file.create_dataset("x", data=make_images(), chunks=(2, 14, 9, 3))
             y = file.create_dataset("y", data=make_masks("uint8"))
