@@ -13,7 +13,7 @@ from multiflow.resize import centred_box, resize
 
 Size = tuple[int, int]  # height, width
 
-# The dtype and the number of channels of Pillow's modes; None stands for no channel axis.
+# The dtype and the number of channels of Pillow's modes for masks; None stands for no channel axis.
 MODES: dict[str, tuple[str, int | None]] = {
     "1": ("bool", None),
     "L": ("uint8", None),
@@ -29,11 +29,14 @@ NUM_CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}  # of Keras' color modes
 
 
 class Header(NamedTuple):
-    """What a file says of its array before it is read; `num_channels` None is no channel axis."""
+    """What a file says of its array before it is read; `num_channels` None is no channel axis.
+
+    Pictures that are no masks have a size only: Keras converts them as `color_mode` says.
+    """
 
     size: Size
-    num_channels: int | None
-    dtype: np.dtype
+    num_channels: int | None = None
+    dtype: np.dtype | None = None
 
 
 def is_numpy_file(path: str) -> bool:
@@ -41,8 +44,8 @@ def is_numpy_file(path: str) -> bool:
     return path.lower().endswith(".npy")
 
 
-def read_header(path: str, *, channels_first: bool) -> Header:
-    """The size, channels and dtype of an image or mask file.
+def read_header(path: str, *, channels_first: bool, is_mask: bool) -> Header:
+    """The size, and of masks and `.npy` files the channels and dtype, of a file.
 
     Raises:
         OSError: if the file cannot be read.
@@ -56,10 +59,13 @@ def read_header(path: str, *, channels_first: bool) -> Header:
         num_channels = shape.pop(0 if channels_first else 2) if array.ndim == 3 else None
         return Header((shape[0], shape[1]), num_channels, array.dtype)
     with Image.open(path) as image:
+        size = (image.height, image.width)
+        if not is_mask:
+            return Header(size)
         if image.mode not in MODES:
             raise ValueError(f"its mode {image.mode!r} is none of {', '.join(MODES)}")
         dtype, num_channels = MODES[image.mode]
-        return Header((image.height, image.width), num_channels, np.dtype(dtype))
+        return Header(size, num_channels, np.dtype(dtype))
 
 
 class _Files:

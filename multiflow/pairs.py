@@ -143,9 +143,8 @@ def read_headers(
     headers: tuple[list[Header], list[Header]] = ([], [])
     for pair in pairs:
         try:
-            image, mask = (
-                read_header(path, channels_first=channels_first) for path in (pair.image, pair.mask)
-            )
+            image = read_header(pair.image, channels_first=channels_first, is_mask=False)
+            mask = read_header(pair.mask, channels_first=channels_first, is_mask=True)
         except (OSError, ValueError) as error:
             problems.add("pairs that cannot be read", f"{pair.image!r} and {pair.mask!r}: {error}")
             continue

@@ -133,6 +133,23 @@ class TestReading:
             for _ in range(3):
                 np.testing.assert_array_equal(next(ours)[0], next(theirs))
 
+    @pytest.mark.parametrize("mode", ["CMYK", "L", "1", "P"])
+    def test_images_of_any_mode(self, make_pairs: Any, mode: str) -> None:
+        images, masks = make_pairs(["1"])
+        path = images / ("1.jpg" if mode == "CMYK" else "1.png")
+        image = Image.open(images / "1.png").convert(mode)
+        (images / "1.png").unlink()
+        image.save(path)
+        expected = keras.utils.img_to_array(keras.utils.load_img(path))
+        np.testing.assert_array_equal(flow([images], [masks])[0][0][0], expected)
+
+    def test_masks_of_other_modes_are_refused(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1"])
+        Image.new("CMYK", (9, 12)).save(masks / "1.tif")
+        (masks / "1.png").unlink()
+        with pytest.raises(ValueError, match=r"1\.tif': its mode 'CMYK' is none of 1, L, P"):
+            flow([images], [masks])
+
     @pytest.mark.parametrize("size", [(30, 20), (20, 30), (7, 50)])
     @pytest.mark.parametrize("target_size", [(8, 8), (9, 5), (40, 33)])
     @pytest.mark.parametrize("keep_aspect_ratio", [False, True])
