@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral, Real
 from typing import Any
 
@@ -28,7 +29,14 @@ def check_array(name: str, array: Any, ranks: dict[int, str]) -> None:
             f"{expected}: anything with `shape`, `dtype`, a length and item access. Received "
             f"{type(array).__name__}. Convert it with np.asarray."
         )
-    if np.dtype(array.dtype).kind not in "biuf":
+    try:
+        kind = np.dtype(array.dtype).kind
+    except TypeError:
+        raise TypeError(
+            f"{expected} with a dtype of NumPy. Received {type(array).__name__} of {array.dtype}. "
+            "Convert it with np.asarray."
+        ) from None
+    if kind not in "biuf":
         raise TypeError(
             f"{expected} of integers, booleans or real numbers. Received dtype {array.dtype}, "
             f"shape {tuple(array.shape)}. Arrays of objects come of images of unequal size; "
@@ -36,6 +44,8 @@ def check_array(name: str, array: Any, ranks: dict[int, str]) -> None:
         )
     if len(array.shape) not in ranks:
         raise ValueError(f"{expected}. Received shape {tuple(array.shape)}.")
+    if 0 in tuple(array.shape):
+        raise ValueError(f"`{name}` holds nothing: its shape is {tuple(array.shape)}.")
 
 
 def check_length(name: str, array: Any, num_samples: int) -> None:
@@ -84,8 +94,9 @@ def check_masks(name: str, masks: Any, images: Any, *, channels_first: bool) -> 
 
 def check_fill_value(name: str, masks: Any, cval: Any) -> None:
     """Refuses a `mask_cval` that the masks cannot hold."""
-    with np.errstate(invalid="ignore"):
-        fits = isinstance(cval, (Real, np.bool_)) and np.asarray(cval).astype(masks.dtype) == cval
+    fits = isinstance(cval, (Real, np.bool_)) and math.isfinite(cval)
+    if fits and np.dtype(masks.dtype).kind != "f":
+        fits = np.asarray(cval).astype(masks.dtype) == cval
     if not fits:
         raise ValueError(
             f"`mask_cval` must be a value that masks of dtype {masks.dtype}, as `{name}`, can "
@@ -93,14 +104,35 @@ def check_fill_value(name: str, masks: Any, cval: Any) -> None:
         )
 
 
-def check_num_classes(name: str, masks: Any, num_classes: Any, *, channels_first: bool) -> None:
-    """Refuses a `num_classes` that cannot make the masks one-hot."""
+def check_num_classes(num_classes: Any) -> None:
+    """Refuses a `num_classes` that is no number of classes."""
     if not isinstance(num_classes, Integral) or int(num_classes) < 1:
         raise ValueError(f"`num_classes` must be a positive integer. Received: {num_classes!r}")
-    if len(masks.shape) == 4 and masks.shape[1 if channels_first else 3] != 1:
+
+
+def check_fill_class(cval: Any, num_classes: int) -> None:
+    """Refuses a `mask_cval` that is none of the classes."""
+    if not 0 <= cval < num_classes:
         raise ValueError(
-            "`num_classes` makes a channel of each class and needs masks without channels. "
-            f"Received `{name}` of shape {tuple(masks.shape)}. Leave `num_classes` out."
+            f"`mask_cval` must be one of the num_classes={num_classes} classes, 0 to "
+            f"{num_classes - 1}. Received: {cval!r}"
+        )
+
+
+def check_distinct(suffixes: list[str]) -> None:
+    """Refuses to save several masks under one name."""
+    if len(set(suffixes)) < len(suffixes):
+        raise ValueError(
+            "`save_to_dir` names masks after the keys of `y`, of which some become equal in file "
+            f"names: {suffixes}. Rename the keys, or leave `save_to_dir` out."
+        )
+
+
+def check_function(function: Any) -> None:
+    """Refuses what cannot be called."""
+    if not (function is None or callable(function)):
+        raise TypeError(
+            f"`mask_preprocessing_function` must be None or a function. Received: {function!r}"
         )
 
 

@@ -7,7 +7,7 @@ import os
 import pathlib
 import sys
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -24,6 +24,30 @@ def warn(message: str) -> None:
     warnings.warn(message, stacklevel=level)
 
 
+def warn_of_missing_sources(
+    roots: Sequence[Any],
+    num_found: Iterable[int],
+    num_taken: Iterable[int],
+    validation_split: float,
+) -> None:
+    """Warns of roots without any image, and of those without any in the subset.
+
+    Args:
+        roots: the roots.
+        num_found: how many images each root holds.
+        num_taken: how many of them are in the subset.
+        validation_split: the fraction that made the subset.
+    """
+    for root, found, taken in zip(map(os.fspath, roots), num_found, num_taken, strict=True):
+        if not found:
+            warn(f"The root {root!r} holds no image. Check its path and the folders in it.")
+        elif not taken:
+            warn(
+                f"The subset takes none of the {found} images of the root {root!r}: they are too "
+                f"few for validation_split={validation_split}, which is rounded down."
+            )
+
+
 def check_batch_arguments(
     *,
     target_size: Any,
@@ -32,13 +56,14 @@ def check_batch_arguments(
     seed: Any,
     save_to_dir: Any,
     save_format: Any,
+    optional_size: bool = False,
     **_: Any,
 ) -> None:
     """Refuses what Keras would notice only when the first batch is read, or never.
 
     It takes all arguments of an iterator; Keras checks the others.
     """
-    if not (
+    if not (optional_size and target_size is None) and not (
         isinstance(target_size, Collection)
         and len(target_size) == 2
         and all(isinstance(size, Integral) and int(size) > 0 for size in target_size)

@@ -28,7 +28,7 @@ class ClassNumbers:
         self.values = np.array([], np.int64)
 
     def learn(self, masks: Any) -> None:
-        """Adds the values of some masks, spread over all of them.
+        """Adds the values of all masks.
 
         Raises:
             ValueError: if they are too many for classes, or the masks have channels.
@@ -38,8 +38,7 @@ class ClassNumbers:
                 f"the masks have channels (their shape is {masks.shape[1:]}); the demo takes masks "
                 "with one number per pixel"
             )
-        chosen = range(0, len(masks), max(1, len(masks) // 100))
-        for index in chosen:
+        for index in range(len(masks)):
             self.values = np.union1d(self.values, masks[index])
         if len(self.values) > MAX_CLASSES:
             raise ValueError(
@@ -49,7 +48,7 @@ class ClassNumbers:
 
     def __call__(self, mask: np.ndarray) -> np.ndarray:
         """The class number of each pixel."""
-        return np.searchsorted(self.values, mask).clip(max=len(self.values) - 1)
+        return np.searchsorted(self.values, mask)
 
 
 def index_pairs(
@@ -82,6 +81,10 @@ def index_pairs(
     )
     class_numbers.learn(training.y)
     class_numbers.learn(validation.y)
+    if len(class_numbers.values) < 2:
+        raise ValueError(
+            f"the masks hold the one value {class_numbers.values[0]}; there is nothing to learn"
+        )
     # Few pairs make small batches, so that an epoch still has some steps.
     training.batch_size = min(8, max(1, training.samples // 8))
     return training, validation, class_numbers

@@ -25,6 +25,10 @@ MODES: dict[str, tuple[str, int | None]] = {
     "RGB": ("uint8", 3),
     "RGBA": ("uint8", 4),
 }
+# Depths of PNG that Pillow scales or cuts to 8 bits, which would change the values of masks.
+ALTERED_DEPTHS = {"L;2", "L;4", "LA;16B", "RGB;16B", "RGBA;16B"}
+COLOUR_MODES = {"1", "L", "P", "LA", "RGB", "RGBA"}
+UNREADABLE = (OSError, ValueError, EOFError, Image.DecompressionBombError)
 NUM_CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}  # of Keras' color modes
 
 
@@ -36,7 +40,8 @@ class Header(NamedTuple):
 
     size: Size
     num_channels: int | None = None
-    dtype: np.dtype | None = None
+    dtype: np.dtype = np.dtype(np.uint8)
+    mode: str = "npy"
 
 
 def is_numpy_file(path: str) -> bool:
@@ -61,11 +66,17 @@ def read_header(path: str, *, channels_first: bool, is_mask: bool) -> Header:
     with Image.open(path) as image:
         size = (image.height, image.width)
         if not is_mask:
-            return Header(size)
+            return Header(size, mode=image.mode)
         if image.mode not in MODES:
             raise ValueError(f"its mode {image.mode!r} is none of {', '.join(MODES)}")
+        depth = image.tile[0][3] if image.tile else None
+        if isinstance(depth, str) and depth in ALTERED_DEPTHS:
+            raise ValueError(
+                f"its pixels are stored as {depth}, which Pillow scales to 8 bits; save it with 8 "
+                "bits per channel, or with 16 bits and one channel"
+            )
         dtype, num_channels = MODES[image.mode]
-        return Header(size, num_channels, np.dtype(dtype))
+        return Header(size, num_channels, np.dtype(dtype), image.mode)
 
 
 class _Files:
@@ -98,7 +109,7 @@ class _Files:
         path = self.paths[index]
         try:
             return self._read(path)
-        except (OSError, ValueError) as error:
+        except UNREADABLE as error:
             raise ValueError(f"{path!r} cannot be read: {error}") from error
 
     def _read(self, path: str) -> np.ndarray:

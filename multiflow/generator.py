@@ -507,7 +507,9 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
         For each pair, parameters are drawn once. The image gets what Keras' `flow` gives it for
         the same seed, bit for bit. The mask gets the same warp and flips at order 0: its pixels
         move and never mix, so that it keeps its dtype, its rank and its set of values. Brightness,
-        channel shift, `preprocessing_function`, `rescale` and all normalisation leave it alone.
+        channel shift, `preprocessing_function`, `rescale` and all normalisation leave it alone. An
+        `apply_transform` that a subclass overrides moves masks too; it must move pixels only, and
+        the same way for the same parameters.
 
         Args:
             x: the images, of shape `(num_samples, height, width, channels)`, or channels second
@@ -658,7 +660,8 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
             save_format: str, the format of saved images.
             follow_links: bool, whether to enter symbolic links to folders.
             subset: None, `"training"` or `"validation"`: the first `validation_split` of the pairs
-                of each root are for validation, so that every root is in both subsets.
+                of each root, rounded down, are for validation, so that every root is in both
+                subsets, unless it is too small, which is a warning.
             interpolation: str, how images are resized. Masks are always resized by `"nearest"`.
             keep_aspect_ratio: bool, whether images and masks are cropped in their centre to the
                 ratio of `target_size` before they are resized.
@@ -675,9 +678,10 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
             max_queue_size: int, how many batches `fit` keeps ready.
 
         Images are read as Keras reads them. Masks keep the values of their files: the indices of a
-        palette, 16 bits, floats. `.npy` files hold one image or mask, of shape `(height, width)` or
-        with channels in the generator's `data_format`; `color_mode` does not apply to them, and
-        pickled objects in them are refused.
+        palette, 8 bits per channel, 16 bits in one channel, floats; depths that Pillow would scale
+        are refused. `.npy` files hold one image or mask, of shape `(height, width)` or with
+        channels in the generator's `data_format`; `color_mode` and `mask_colors` do not apply to
+        them, and pickled objects in them are refused.
 
         Returns:
             An iterator and `keras.utils.PyDataset`, whose batches are `(images, masks)`; masks have
@@ -687,17 +691,36 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
             `mask_directories` and `samples`.
 
         Raises:
-            TypeError: if a single path is given for folders, or something that is no path.
+            TypeError: if a single path is given for folders, or something that is no path, or if
+                `mask_path` gives no path.
             FileNotFoundError: if a root or `save_to_dir` does not exist.
             NotADirectoryError: if a root is a file.
-            ValueError: if images lack masks, masks lack images, a file cannot be read, or sizes
-                differ within pairs (all are told at once, with the first ten paths of each kind);
-                if a mask holds NaN, a colour that `mask_colors` does not list, or a value outside
-                `num_classes` (when it is read, with its path); if another argument is none of the
-                above.
+            ValueError: if roots overlap; if images lack masks, masks lack images, a file cannot be
+                read, or sizes differ within pairs (all are told at once, with the first ten paths
+                of each kind); if a mask holds NaN, a colour that `mask_colors` does not list, or a
+                value outside `num_classes` (when it is read, with its path); if another argument is
+                none of the above.
 
         Warns:
-            UserWarning: if masks are JPEG files, which do not keep values.
+            UserWarning: if masks are JPEG files, which do not keep values; if some masks are of 1
+                bit, some of grey levels and some of palette indices; if a root holds no pair, or
+                none in the subset.
+
+        Example:
+        >>> import tempfile
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> from multiflow.samples import write_segmentation_samples
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> images, masks = write_segmentation_samples(folder.name)
+        >>> generator = MultiDirImageDataGenerator(rotation_range=30, rescale=1 / 255)
+        >>> flow = generator.flow_segmentation_from_directories(
+        ...     images, masks, target_size=(64, 64), num_classes=4, seed=1
+        ... )
+        Found 150 pairs of images and masks in 2 directories.
+        >>> image_batch, mask_batch = next(flow)
+        >>> image_batch.shape, mask_batch.shape
+        ((32, 64, 64, 3), (32, 64, 64, 4))
+        >>> folder.cleanup()
         """
         return SegmentationDirectoryIterator(
             image_directories,

@@ -245,20 +245,12 @@ class MultiDirectoryIterator(DirectoryIterator):
                     f"{self.dtype}, which cannot hold those of {self.num_classes} classes. "
                     "Set another `dtype` in the generator."
                 )
-        num_taken = np.bincount(index.source_indices, minlength=len(roots))
-        for root, found, taken in zip(roots, index.num_found, num_taken, strict=True):
-            if not found:
-                _checks.warn(
-                    f"The root {root!r} holds no image of the classes {class_names}. "
-                    "Check its path, and that it holds one folder per class."
-                )
-            elif not taken:
-                _checks.warn(
-                    f'subset="{self.subset}" takes none of the {found} images of the root '
-                    f"{root!r}: its class folders are too small for validation_split="
-                    f"{self.image_data_generator._validation_split}, which is rounded down in "
-                    "each."
-                )
+        _checks.warn_of_missing_sources(
+            self.directories,
+            index.num_found,
+            np.bincount(index.source_indices, minlength=len(roots)),
+            self.image_data_generator._validation_split,
+        )
 
     def _found_message(self) -> str:
         message = super()._found_message()

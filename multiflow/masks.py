@@ -59,10 +59,10 @@ class MaskSource:
             self._check_classes(mask, index)
         return mask
 
-    def check_all(self, indices: range) -> None:
+    def check_all(self) -> None:
         """Reads all masks for their errors; for arrays in memory, where this is fast."""
         if self.array.dtype.kind == "f" or self._num_classes:
-            for index in indices:
+            for index in range(len(self.array)):
                 self.read(index)
 
     def warp(self, samples: Sequence[int], positions: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -76,9 +76,31 @@ class MaskSource:
         """The warped masks of some samples as the batch that the model gets."""
         return np.stack([self._finish(*pair) for pair in zip(warped, samples, strict=True)])
 
+    def save(self, mask: np.ndarray, path: str) -> None:
+        """Writes a warped mask without loss: as PNG if that holds its values, else as `.npy`.
+
+        Args:
+            mask: the mask.
+            path: the file to write, without its extension.
+        """
+        channel_axis = 0 if self._channels_first else 2
+        is_plane = mask.ndim == 2 or mask.shape[channel_axis] == 1
+        if is_plane and mask.dtype.kind in "biu" and 0 <= mask.min() <= mask.max() < 2**16:
+            plane = mask.squeeze(channel_axis) if mask.ndim == 3 else mask
+            if mask.dtype.kind != "b":
+                plane = plane.astype(np.uint8 if mask.max() < 2**8 else np.uint16)
+            Image.fromarray(plane).save(f"{path}.png")
+        else:
+            np.save(f"{path}.npy", mask)
+
     def _finish(self, mask: np.ndarray, index: int) -> np.ndarray:
         if self._function:
             mask = np.asarray(self._function(mask))
+            if mask.dtype.kind not in "biuf":
+                raise TypeError(
+                    "`mask_preprocessing_function` must return an array of numbers. It returned "
+                    f"dtype {mask.dtype}; does it end with `return`?"
+                )
             self._check_classes(mask, index)
         if self._num_classes is None:
             return mask
@@ -96,6 +118,11 @@ class MaskSource:
     def _check_classes(self, mask: np.ndarray, index: int) -> None:
         if self._num_classes is None:
             return
+        if mask.ndim == 3 and mask.shape[0 if self._channels_first else 2] != 1:
+            raise ValueError(
+                "`num_classes` makes a channel of each class and needs masks without channels. "
+                f"`{self.name}` has, as the model would get it, the shape {mask.shape}."
+            )
         wrong = mask[(mask < 0) | (mask >= self._num_classes) | (mask % 1 != 0)]
         if wrong.size:
             raise ValueError(
@@ -110,16 +137,25 @@ class WeightSource:
     """One array of weights: a number per sample, or a map per sample that is warped like a mask.
 
     Args:
+        name: what errors call the array.
         array: weights of shape `(num_samples,)` or `(num_samples, height, width)`.
     """
 
-    def __init__(self, array: Any) -> None:
+    def __init__(self, name: str, array: Any) -> None:
+        self.name = name
         self.array = array
         self.is_map = len(array.shape) == 3
 
+    def read(self, index: int) -> np.ndarray:
+        """The weights of one sample, checked."""
+        weights = np.asarray(self.array[index])
+        if weights.dtype.kind == "f" and np.isnan(weights).any():
+            raise ValueError(f"`{self.name}` holds NaN in sample {index}. Replace it with 0.")
+        return weights
+
     def deliver(self, samples: Sequence[int], positions: Sequence[np.ndarray]) -> np.ndarray:
         """The weights of some samples: of shape `(n, 1, 1)`, or warped maps."""
-        weights = [np.asarray(self.array[sample]) for sample in samples]
+        weights = [self.read(sample) for sample in samples]
         if self.is_map:
             return np.stack(
                 [take_pixels(*pair, 0) for pair in zip(weights, positions, strict=True)]
@@ -157,49 +193,50 @@ def mask_sources(
         raise ValueError(f"`y` must hold masks. Received: {y!r}")
     for (name, masks), classes in zip(named, spread(num_classes, y, "num_classes"), strict=True):
         _array_checks.check_masks(name, masks, images, channels_first=channels_first)
+        constant = fill_mode == "constant"
         _array_checks.check_fill_value(name, masks, cval)
         if classes is not None:
-            _array_checks.check_num_classes(name, masks, classes, channels_first=channels_first)
-            if fill_mode == "constant" and not options["function"] and not 0 <= cval < classes:
-                raise ValueError(
-                    f"`mask_cval` must be one of the num_classes={classes} classes, 0 to "
-                    f"{classes - 1}. Received: {cval!r}"
-                )
-        sources.append(
-            MaskSource(
-                name,
-                resized(masks),
-                cval=cval,
-                num_classes=classes,
-                channels_first=channels_first,
-                **options,
-            )
+            _array_checks.check_num_classes(classes)
+            if constant and not options["function"]:
+                _array_checks.check_fill_class(cval, classes)
+        source = MaskSource(
+            name,
+            masks,
+            cval=cval,
+            num_classes=classes,
+            channels_first=channels_first,
+            **options,
         )
+        if is_in_memory(masks):
+            source.check_all()
+        source.array = resized(masks)
+        sources.append(source)
     return sources
 
 
 def weight_sources(
-    sample_weight: Any, images: Any, resized: Callable[[Any], Any], *, channels_first: bool
+    sample_weight: Any,
+    y: Any,
+    images: Any,
+    resized: Callable[[Any], Any],
+    *,
+    channels_first: bool,
 ) -> list[WeightSource]:
-    """The arrays of weights in `sample_weight`, checked against the images."""
+    """The arrays of weights in `sample_weight`, checked against the images and the form of `y`."""
+    spread(sample_weight, y, "sample_weight")
     sources = []
     for name, weights in leaves(sample_weight, "sample_weight"):
         _array_checks.check_weights(name, weights, images, channels_first=channels_first)
-        sources.append(WeightSource(resized(weights) if len(weights.shape) == 3 else weights))
+        source = WeightSource(name, weights)
+        if is_in_memory(weights) and weights.dtype.kind == "f":
+            for index in range(len(weights)):
+                source.read(index)
+        if source.is_map:
+            source.array = resized(weights)
+        sources.append(source)
     return sources
 
 
-def save_mask(mask: np.ndarray, path: str) -> None:
-    """Writes a mask without loss: as PNG if that holds its values, else as `.npy`.
-
-    Args:
-        mask: array of shape `(height, width)`, or with a channel axis.
-        path: the file to write, without its extension.
-    """
-    plane = mask.reshape([length for length in mask.shape if length != 1] or [1, 1])
-    if plane.ndim == 2 and mask.dtype.kind in "biu" and mask.min() >= 0 and mask.max() < 2**16:
-        if mask.dtype.kind != "b":
-            plane = plane.astype(np.uint8 if mask.max() < 2**8 else np.uint16)
-        Image.fromarray(plane).save(f"{path}.png")
-    else:
-        np.save(f"{path}.npy", mask)
+def is_in_memory(array: Any) -> bool:
+    """Whether reading all of an array costs no reading of files."""
+    return isinstance(array, np.ndarray) and not isinstance(array, np.memmap)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import collections
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from multiflow import _checks
-from multiflow.files import Header, read_header
+from multiflow.files import UNREADABLE, Header, read_header
 from multiflow.index import Source, list_images, resolve_sources
 
 NUM_NAMED = 10  # how many paths of one kind an error names
@@ -29,9 +29,9 @@ class Problems:
 
     found: dict[str, list[str]] = field(default_factory=dict)
 
-    def add(self, kind: str, path: str) -> None:
-        """Notes one path under a heading such as "images without a mask"."""
-        self.found.setdefault(kind, []).append(path)
+    def add(self, kind: str, what: str) -> None:
+        """Notes one path, or a pair, under a heading such as "images without a mask"."""
+        self.found.setdefault(kind, []).append(what)
 
     def raise_if_any(self, remedy: str) -> None:
         """Raises a ValueError with the count and the first paths of each kind."""
@@ -53,22 +53,28 @@ def resolve_roots(
         TypeError, ValueError, OSError: as `check_directories`, and if the two arguments do not name
             the same number of roots, or, as mappings, not the same sources, or overlap.
     """
-    parent, sources = resolve_sources(image_directories, "image_directories")
-    masks = _checks.check_directories(mask_directories, "mask_directories")
-    if len(masks) != len(sources):
-        raise ValueError(
-            "`image_directories` and `mask_directories` pair by position and must be of the same "
-            f"length. Received {len(sources)} and {len(masks)} roots."
+    _checks.check_directories(image_directories, "image_directories")
+    _checks.check_directories(mask_directories, "mask_directories")
+    if isinstance(image_directories, Mapping) != isinstance(mask_directories, Mapping):
+        raise TypeError(
+            "`image_directories` and `mask_directories` must both be sequences, which pair by "
+            "position, or both be mappings, which pair by source name. Received "
+            f"{type(image_directories).__name__} and {type(mask_directories).__name__}."
         )
-    names = [name for name, _ in masks]
-    if None not in names and isinstance(image_directories, dict):
-        if set(names) != set(image_directories):
+    if len(image_directories) != len(mask_directories):
+        raise ValueError(
+            "`image_directories` and `mask_directories` must name the same number of roots. "
+            f"Received {len(image_directories)} and {len(mask_directories)}."
+        )
+    if isinstance(image_directories, Mapping):
+        if set(image_directories) != set(mask_directories):
             raise ValueError(
                 "`image_directories` and `mask_directories` must have the same source names. "
-                f"Received {list(image_directories)} and {names}."
+                f"Received {list(image_directories)} and {list(mask_directories)}."
             )
-        masks = [(source.name, dict(masks)[source.name]) for source in sources]
-    mask_roots = [os.fspath(root) for _, root in masks]
+        mask_directories = [mask_directories[name] for name in image_directories]
+    parent, sources = resolve_sources(image_directories, "image_directories")
+    mask_roots = [os.fspath(root) for root in mask_directories]
     _checks.check_disjoint(
         [*(source.root for source in sources), *mask_roots],
         "image_directories` or `mask_directories",
@@ -79,6 +85,7 @@ def resolve_roots(
 def pair_files(
     sources: Sequence[Source],
     mask_roots: Sequence[str],
+    problems: Problems,
     *,
     formats: tuple[str, ...],
     follow_links: bool,
@@ -89,96 +96,92 @@ def pair_files(
     Args:
         sources: the roots of the images.
         mask_roots: the root of the masks of each source.
+        problems: takes note of images without masks, masks without images, and masks that two
+            images or two places claim.
         formats: accepted endings of file names.
         follow_links: whether to enter symbolic links to folders.
         mask_path: from the path of an image, relative to its root, to that of its mask; by default
             they are equal but for the extension.
-
-    Raises:
-        ValueError: if an image has no mask, a mask no image, or two files claim one place.
     """
-    problems = Problems()
+
+    def relative_paths(root: str) -> list[str]:
+        def note(error: OSError) -> None:
+            problems.add("folders that cannot be read", f"{error.filename!r} ({error.strerror})")
+
+        return list_images(root, formats, follow_links, note)
+
     pairs = []
     for position, (source, mask_root) in enumerate(zip(sources, mask_roots, strict=True)):
-        images, masks = (
-            _relative_paths(root, formats, follow_links, problems)
-            for root in (os.fspath(source.root), mask_root)
-        )
-        if mask_path is None:
-            masks_of_keys = _by_key(masks, _without_extension, problems)
-            keys = [_without_extension(image) for image in images]
-        else:
-            masks_of_keys = _by_key(masks, os.path.normpath, problems)
-            keys = [os.path.normpath(mask_path(image)) for image in images]
+        image_root = os.fspath(source.root)
+        masks = _masks_by_key(relative_paths(mask_root), mask_path is None, problems)
+        images = relative_paths(image_root)
+        keys = [_key_of_image(image, mask_path) for image in images]
         for image, key in zip(images, keys, strict=True):
-            if key in masks_of_keys:
-                mask = masks_of_keys[key]
-                paths = (os.path.join(source.root, image), os.path.join(mask_root, mask))
-                pairs.append(Pair(*paths, position))
+            path = os.path.join(image_root, image)
+            if key in masks:
+                pairs.append(Pair(path, os.path.join(mask_root, masks[key]), position))
             else:
-                problems.add("images without a mask", repr(os.path.join(source.root, image)))
-        for key in sorted(masks_of_keys.keys() - set(keys)):
-            path = os.path.join(mask_root, masks_of_keys[key])
-            problems.add("masks without an image", repr(path))
-        for key, count in collections.Counter(keys).items():
-            if key in masks_of_keys and count > 1:
-                path = os.path.join(mask_root, masks_of_keys[key])
-                problems.add("masks of more than one image", repr(path))
-    problems.raise_if_any(
-        "They pair by their path below the root, without the extension; "
-        "`mask_path` can name another rule."
-    )
+                asked = "" if mask_path is None else f" (`mask_path` gave {key!r})"
+                problems.add("images without a mask", f"{path!r}{asked}")
+        times_used = collections.Counter(keys)
+        for key, mask in masks.items():
+            if times_used[key] != 1:
+                kind = "masks of several images" if times_used[key] else "masks without an image"
+                problems.add(kind, repr(os.path.join(mask_root, mask)))
     return pairs
 
 
-def read_headers(
-    pairs: Sequence[Pair], *, channels_first: bool
-) -> tuple[list[Header], list[Header]]:
-    """The headers of all images and masks.
-
-    Raises:
-        ValueError: if a file cannot be read, or an image and its mask differ in size.
-    """
-    problems = Problems()
-    headers: tuple[list[Header], list[Header]] = ([], [])
-    for pair in pairs:
-        try:
-            image = read_header(pair.image, channels_first=channels_first, is_mask=False)
-            mask = read_header(pair.mask, channels_first=channels_first, is_mask=True)
-        except (OSError, ValueError) as error:
-            problems.add("pairs that cannot be read", f"{pair.image!r} and {pair.mask!r}: {error}")
-            continue
-        if image.size != mask.size:
-            problems.add(
-                "pairs of different size (height, width)",
-                f"{pair.image!r} {image.size} and {pair.mask!r} {mask.size}",
-            )
-        headers[0].append(image)
-        headers[1].append(mask)
-    problems.raise_if_any("Mend or remove these files.")
-    return headers
-
-
-def _relative_paths(
-    root: str, formats: tuple[str, ...], follow_links: bool, problems: Problems
-) -> list[str]:
-    def note(error: OSError) -> None:
-        problems.add("folders that cannot be read", f"{error.filename!r} ({error.strerror})")
-
-    return list_images(root, formats, follow_links, note)
-
-
-def _by_key(
-    masks: Iterable[str], key_of: Callable[[str], str], problems: Problems
+def _masks_by_key(
+    masks: Iterable[str], without_extension: bool, problems: Problems
 ) -> dict[str, str]:
     by_key: dict[str, str] = {}
     for mask in masks:
-        key = key_of(mask)
+        key = os.path.splitext(mask)[0] if without_extension else mask
         if key in by_key:
             problems.add("pairs of masks for one image", f"{by_key[key]!r} and {mask!r}")
         by_key[key] = mask
     return by_key
 
 
-def _without_extension(path: str) -> str:
-    return os.path.splitext(path)[0]
+def _key_of_image(image: str, mask_path: Callable[[str], str] | None) -> str:
+    if mask_path is None:
+        return os.path.splitext(image)[0]
+    mask = mask_path(image)
+    if not isinstance(mask, (str, os.PathLike)):
+        raise TypeError(
+            f"`mask_path` must return the path of a mask, a str. For {image!r} it returned {mask!r}"
+        )
+    return os.path.normpath(mask)
+
+
+def read_headers(
+    pairs: Sequence[Pair], problems: Problems, *, channels_first: bool
+) -> tuple[list[Header], list[Header]]:
+    """The headers of the images and of the masks, of all pairs that can be read.
+
+    Args:
+        pairs: the paths.
+        problems: takes note of files that cannot be read, and of pairs of different size.
+        channels_first: whether the channels of `.npy` files come before the rows.
+    """
+
+    def read(path: str, *, is_mask: bool) -> Header | None:
+        try:
+            return read_header(path, channels_first=channels_first, is_mask=is_mask)
+        except UNREADABLE as error:
+            problems.add("files that cannot be read", f"{path!r} ({error})")
+            return None
+
+    images, masks = [], []
+    for pair in pairs:
+        image, mask = read(pair.image, is_mask=False), read(pair.mask, is_mask=True)
+        if image is None or mask is None:
+            continue
+        images.append(image)
+        masks.append(mask)
+        if image.size != mask.size:
+            problems.add(
+                "pairs of different size (height, width)",
+                f"{pair.image!r} {image.size} and {pair.mask!r} {mask.size}",
+            )
+    return images, masks

@@ -14,7 +14,7 @@ from keras.utils import PyDataset
 from multiflow import _array_checks, _checks, _keras
 from multiflow.index import subset_range
 from multiflow.iterators import PortableIterator
-from multiflow.masks import MaskSource, mask_sources, save_mask, weight_sources
+from multiflow.masks import MaskSource, mask_sources, weight_sources
 from multiflow.resize import Resized
 from multiflow.structures import rebuild
 from multiflow.transforms import source_positions, transform_image
@@ -54,10 +54,14 @@ class SegmentationIterator(PortableIterator):
         self.save_prefix = save_prefix
         self.save_format = save_format
         self.mask_fill_mode = mask_fill_mode or image_data_generator.fill_mode
+        # Where an image or a mask was made up, its loss does not count.
+        made_up = "constant" in (image_data_generator.fill_mode, self.mask_fill_mode)
+        self._weight_fill_mode = "constant" if made_up else self.mask_fill_mode
         self.y = y
         self.sample_weight = sample_weight
         _checks.check_batch_arguments(
-            target_size=target_size or (1, 1),
+            target_size=target_size,
+            optional_size=True,
             interpolation=interpolation,
             batch_size=batch_size,
             seed=seed,
@@ -65,6 +69,7 @@ class SegmentationIterator(PortableIterator):
             save_format=save_format,
         )
         _array_checks.check_fill_mode(self.mask_fill_mode)
+        _array_checks.check_function(mask_preprocessing_function)
         images, self.x_misc = _array_checks.split_inputs(x)
         _array_checks.check_images(images, image_data_generator, save_to_dir)
         channels_first = self.data_format == "channels_first"
@@ -88,19 +93,20 @@ class SegmentationIterator(PortableIterator):
             dtype=self.dtype,
         )
         self._weights = (
-            weight_sources(sample_weight, images, resized, channels_first=channels_first)
+            weight_sources(sample_weight, y, images, resized, channels_first=channels_first)
             if sample_weight is not None
             else []
         )
+        if save_to_dir:
+            _array_checks.check_distinct([masks.suffix for masks in self._masks])
         self._samples = self._subset(subset)
-        for masks in self._masks:
-            if type(masks.array) is np.ndarray:
-                masks.check_all(self._samples)
         _keras.Iterator.__init__(self, len(self._samples), batch_size, shuffle, seed)
         PyDataset.__init__(self, workers, use_multiprocessing, max_queue_size)
 
     def __getitem__(self, idx: int) -> tuple[Any, ...]:
         """The batch at a position of the epoch; negative ones count from its end."""
+        if idx < -len(self):
+            raise ValueError(f"There is no batch {idx}; an epoch has {len(self)}.")
         return super().__getitem__(idx + len(self) if idx < 0 else idx)
 
     def _subset(self, subset: str | None) -> range:
@@ -124,8 +130,8 @@ class SegmentationIterator(PortableIterator):
         batch = (inputs if self.x_misc else images, rebuild(self.y, targets))
         if self.sample_weight is None:
             return batch
-        if self.image_data_generator.fill_mode == "constant" and self.mask_fill_mode != "constant":
-            positions = self._positions(draws, "constant")
+        if self._weight_fill_mode != self.mask_fill_mode:
+            positions = self._positions(draws, self._weight_fill_mode)
         weights = (weights.deliver(samples, positions) for weights in self._weights)
         return (*batch, rebuild(self.sample_weight, weights))
 
@@ -158,7 +164,7 @@ class SegmentationIterator(PortableIterator):
             picture = keras.utils.array_to_img(images[position], self.data_format, scale=True)
             picture.save(f"{stem}.{self.save_format}")
             for source, masks in zip(self._masks, warped, strict=True):
-                save_mask(masks[position], f"{stem}_mask{source.suffix}")
+                source.save(masks[position], f"{stem}_mask{source.suffix}")
 
 
 def _take(array: Any, samples: Sequence[int]) -> np.ndarray:

@@ -11,9 +11,17 @@ from typing import Any
 import numpy as np
 
 from multiflow import _array_checks, _checks, _keras
-from multiflow.files import NUM_CHANNELS, Header, ImageFiles, MaskFiles, Size, is_numpy_file
+from multiflow.files import (
+    COLOUR_MODES,
+    NUM_CHANNELS,
+    Header,
+    ImageFiles,
+    MaskFiles,
+    Size,
+    is_numpy_file,
+)
 from multiflow.index import subset_range
-from multiflow.pairs import Pair, pair_files, read_headers, resolve_roots
+from multiflow.pairs import Pair, Problems, pair_files, read_headers, resolve_roots
 from multiflow.segmentation import SegmentationIterator
 
 
@@ -48,18 +56,32 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         **arguments: Any,
     ) -> None:
         _checks.check_batch_arguments(
-            target_size=target_size or (1, 1), interpolation=interpolation, **arguments
+            target_size=target_size,
+            interpolation=interpolation,
+            optional_size=True,
+            **arguments,
         )
         _array_checks.check_subset(subset)
         check_color_mode(color_mode)
-        check_mask_colors(mask_colors)
-        pairs = self._pair(image_directories, mask_directories, mask_path, follow_links)
+        check_mask_colors(mask_colors, arguments["num_classes"])
+        if not (mask_path is None or callable(mask_path)):
+            raise TypeError(f"`mask_path` must be None or a function. Received: {mask_path!r}")
         channels_first = image_data_generator.data_format == "channels_first"
-        image_headers, mask_headers = read_headers(pairs, channels_first=channels_first)
-        warn_of_lossy_masks(pairs)
+        problems = Problems()
+        pairs = self._pair(image_directories, mask_directories, problems, mask_path, follow_links)
+        image_headers, mask_headers = read_headers(pairs, problems, channels_first=channels_first)
+        problems.raise_if_any(self._pairing_rule(mask_path))
+        warn_of_doubtful_masks(pairs, mask_headers)
         validation_split = image_data_generator._validation_split
         chosen = take_subset(pairs, subset, validation_split)
         _array_checks.check_not_empty(len(chosen), len(pairs), subset, validation_split)
+        num_found, num_taken = (
+            np.bincount([pair.source for pair in of], minlength=len(self.source_names))
+            for of in (pairs, chosen)
+        )
+        _checks.warn_of_missing_sources(
+            self.image_directories, num_found, num_taken, validation_split
+        )
         self.filepaths = [pair.image for pair in chosen]
         self.mask_filepaths = [pair.mask for pair in chosen]
         self.source_indices = np.array([pair.source for pair in chosen], np.int32)
@@ -102,6 +124,7 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         self,
         image_directories: Any,
         mask_directories: Any,
+        problems: Problems,
         mask_path: Callable[[str], str] | None,
         follow_links: bool,
     ) -> list[Pair]:
@@ -110,20 +133,31 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         )
         self.image_directories = [source.root for source in sources]
         self.source_names = [source.name for source in sources]
-        formats = (*self.white_list_formats, ".npy")
         pairs = pair_files(
             sources,
             self.mask_directories,
-            formats=formats,
+            problems,
+            formats=(*self.white_list_formats, ".npy"),
             follow_links=follow_links,
             mask_path=mask_path,
         )
-        if not pairs:
+        if not pairs and not problems.found:
             raise ValueError(
-                f"None of the roots {list(map(str, self.image_directories))} holds an image that "
-                f"ends in {', '.join(formats)}."
+                f"None of the roots {list(map(str, self.image_directories))} holds an image. "
+                + self._pairing_rule(mask_path)
             )
         return pairs
+
+    def _pairing_rule(self, mask_path: Any) -> str:
+        rule = (
+            "their path below the root, without the extension (or by `mask_path`)"
+            if mask_path is None
+            else "what `mask_path` gives, relative to the root of the masks, with the extension"
+        )
+        return (
+            f"Images and masks pair by {rule}; read are files that end in "
+            f"{', '.join(self.white_list_formats)}, .npy."
+        )
 
 
 def check_color_mode(color_mode: Any) -> None:
@@ -134,7 +168,7 @@ def check_color_mode(color_mode: Any) -> None:
         )
 
 
-def check_mask_colors(mask_colors: Any) -> None:
+def check_mask_colors(mask_colors: Any, num_classes: Any) -> None:
     """Refuses what is no mapping from (red, green, blue) to a class number."""
     if mask_colors is None:
         return
@@ -152,6 +186,12 @@ def check_mask_colors(mask_colors: Any) -> None:
         raise ValueError(
             "`mask_colors` must map colours, three integers from 0 to 255, to class numbers, as in "
             f"{{(128, 0, 0): 1}}. Received: {mask_colors!r}"
+        )
+    numbers = sorted(mask_colors.values())
+    if isinstance(num_classes, Integral) and not 0 <= numbers[0] <= numbers[-1] < int(num_classes):
+        raise ValueError(
+            f"`mask_colors` gives the class numbers {numbers}, but num_classes={num_classes} "
+            f"allows 0 to {int(num_classes) - 1}."
         )
 
 
@@ -185,9 +225,15 @@ def common_mask_form(
     pairs: Sequence[Pair], headers: Sequence[Header], mask_colors: Mapping[Any, int] | None
 ) -> tuple[int | None, np.dtype]:
     """The number of channels (None for no channel axis) and the dtype of all masks."""
-    examples = {header.num_channels: pair.mask for pair, header in zip(pairs, headers, strict=True)}
     if mask_colors is not None:
+        for pair, header in zip(pairs, headers, strict=True):
+            if header.mode not in COLOUR_MODES:
+                raise ValueError(
+                    f"`mask_colors` is for pictures of the modes {sorted(COLOUR_MODES)}. Received "
+                    f"{pair.mask!r} of mode {header.mode!r}."
+                )
         return None, np.result_type(*map(np.min_scalar_type, mask_colors.values()))
+    examples = {header.num_channels: pair.mask for pair, header in zip(pairs, headers, strict=True)}
     num_channels = _only(
         examples,
         "masks of one number of channels (None: one, without an axis)",
@@ -196,14 +242,21 @@ def common_mask_form(
     return num_channels, np.result_type(*{header.dtype for header in headers})
 
 
-def warn_of_lossy_masks(pairs: Sequence[Pair]) -> None:
-    """Warns of masks whose format does not keep values."""
+def warn_of_doubtful_masks(pairs: Sequence[Pair], headers: Sequence[Header]) -> None:
+    """Warns of masks whose format does not keep values, and of values of two meanings."""
     lossy = [pair.mask for pair in pairs if pair.mask.lower().endswith(("jpg", "jpeg"))]
     if lossy:
         _checks.warn(
             f"{len(lossy)} masks are JPEG files, such as {lossy[0]!r}. JPEG changes values near "
             "edges, so that they hold values that nobody drew. Save masks as PNG; until then, "
             "`mask_preprocessing_function` can round them."
+        )
+    examples = {header.mode: pair.mask for pair, header in zip(pairs, headers, strict=True)}
+    one_channel = {mode: path for mode, path in examples.items() if mode in ("1", "L", "P")}
+    if len(one_channel) > 1:
+        _checks.warn(
+            "The masks are partly of 1 bit, grey levels or palette indices (modes 1, L and P), "
+            f"which rarely mean the same: {one_channel}. Save them in one mode."
         )
 
 

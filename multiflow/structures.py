@@ -32,7 +32,9 @@ def rebuild(structure: Any, values: Iterator[Any]) -> Any:
     if isinstance(structure, Mapping):
         return {key: rebuild(part, values) for key, part in structure.items()}
     if isinstance(structure, (list, tuple)):
-        return type(structure)([rebuild(part, values) for part in structure])
+        parts = [rebuild(part, values) for part in structure]
+        # A named tuple takes its parts one by one.
+        return type(structure)(*parts) if hasattr(structure, "_fields") else type(structure)(parts)
     return next(values)
 
 
@@ -47,12 +49,12 @@ def spread(value: Any, structure: Any, name: str) -> list[Any]:
     [7, 7]
     """
     expected = [path for path, _ in leaves(structure, name)]
-    found = leaves(value, name)
-    if found and found[0][0] == name:
+    found = dict(leaves(value, name))
+    if name in found:
         return [value] * len(expected)
-    if [path for path, _ in found] != expected:
+    if found.keys() != set(expected):
         raise ValueError(
             f"`{name}` must be one value or have the structure of `y`: {expected}. "
-            f"Received: {[path for path, _ in found]}"
+            f"Received: {list(found)}"
         )
-    return [part for _, part in found]
+    return [found[path] for path in expected]

@@ -49,14 +49,25 @@ def source_positions(
     numbers = np.arange(size[0] * size[1], dtype=np.int64).reshape(size)
     geometric = {**parameters, "channel_shift_intensity": None, "brightness": None}
     channel_axis = generator.channel_axis - 1
-    warped = warp.apply_transform(np.expand_dims(numbers, channel_axis), geometric)
-    positions = np.squeeze(warped, channel_axis)
-    if positions.dtype != numbers.dtype or not (
-        positions.min() >= OUTSIDE and positions.max() < numbers.size
+    image = np.expand_dims(numbers, channel_axis)
+    warped = warp.apply_transform(image, geometric)
+    name = f"{type(generator).__name__}.apply_transform"
+    overridden = type(generator).apply_transform is not _keras.ImageDataGenerator.apply_transform
+    if overridden and not np.array_equal(warped, warp.apply_transform(image, geometric)):
+        raise ValueError(
+            f"{name} gives different results for the same parameters, so that masks would not "
+            "follow their images. Draw random numbers in `get_random_transform`, and hand them "
+            "over in its dict."
+        )
+    positions = warped.squeeze(channel_axis) if warped.ndim == 3 else warped
+    if (
+        positions.shape != numbers.shape
+        or positions.dtype != numbers.dtype
+        or not OUTSIDE <= positions.min() <= positions.max() < numbers.size
     ):
         raise ValueError(
-            f"{type(generator).__name__}.apply_transform changed pixel values, which must not "
-            "happen to masks. In the override, move pixels only; change the values of images in "
+            f"{name} changed pixel values or the size of the image, which must not happen to "
+            "masks. In the override, move pixels only; change the values of images in "
             "`preprocessing_function` or `standardize`."
         )
     return positions

@@ -6,7 +6,7 @@ import copy
 import pathlib
 import pickle
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import keras
@@ -42,6 +42,13 @@ def make_masks(dtype: Any, *channels: int) -> np.ndarray:
 
 
 UINT8 = make_masks("uint8")
+
+
+class NamedMasks(NamedTuple):
+    cell: np.ndarray
+    edge: np.ndarray
+
+
 CONSTANT = {"mask_fill_mode": "constant"}
 
 
@@ -263,6 +270,11 @@ class TestProperties:
                 seen += next(flow)[1].ravel().tolist()
         assert sorted(seen) == list(range(num_samples))
 
+    def test_one_pixel_and_one_sample(self) -> None:
+        generator = MultiDirImageDataGenerator(**GEOMETRIC)
+        images, masks = next(generator.flow_segmentation(np.ones((1, 1, 1, 5)), np.ones((1, 1, 1))))
+        assert (images.shape, masks.shape) == ((1, 1, 1, 5), (1, 1, 1))
+
     def test_large_integers_are_exact(self) -> None:
         masks = np.full((1, 6, 6), 2**62 + 1)
         flow = MultiDirImageDataGenerator(rotation_range=90).flow_segmentation(
@@ -297,6 +309,20 @@ class TestStructures:
         np.testing.assert_array_equal(masks["a"], masks["b"][1])
         assert masks["b"][0].dtype == np.float32
 
+    def test_named_tuples(self) -> None:
+        y = NamedMasks(make_masks("uint8"), make_masks("bool"))
+        _, masks = next(flow(y, shuffle=False))
+        assert type(masks) is NamedMasks
+        np.testing.assert_array_equal(masks.edge, y.edge)
+
+    def test_further_inputs_of_a_subset(self) -> None:
+        generator = MultiDirImageDataGenerator(validation_split=0.4)
+        inputs = [make_images(), np.arange(11)]
+        iterator = generator.flow_segmentation(inputs, UINT8, subset="training", shuffle=False)
+        (_, numbers), masks = next(iterator)
+        assert numbers.tolist() == list(range(4, 11))
+        np.testing.assert_array_equal(masks, UINT8[4:])
+
     def test_further_inputs(self) -> None:
         numbers, table = np.arange(11), np.random.default_rng(0).random((11, 4))
         iterator = flow(x=[make_images(), numbers, table], seed=1, batch_size=4, subset=None)
@@ -322,6 +348,26 @@ class TestOptions:
         assert encoded.dtype == np.float32
         assert set(np.unique(encoded)) == {0.0, 1.0}
         np.testing.assert_array_equal(encoded.argmax(-1), plain.reshape(11, 14, 9))
+
+    def test_one_hot_has_the_dtype_of_the_generator(self) -> None:
+        assert next(flow(num_classes=7, dtype="float64"))[1].dtype == np.float64
+
+    def test_num_classes_of_colour_masks_that_a_function_reads(self) -> None:
+        colours = make_masks("uint8", 3)
+        iterator = flow(
+            colours,
+            shuffle=False,
+            num_classes=7,
+            mask_fill_mode="constant",
+            mask_cval=200,
+            mask_preprocessing_function=lambda mask: mask[..., 0],
+        )
+        np.testing.assert_array_equal(next(iterator)[1].argmax(-1), colours[..., 0])
+
+    def test_order_of_keys_does_not_matter(self) -> None:
+        y = {"a": UINT8, "b": UINT8}
+        _, masks = next(flow(y, num_classes={"b": 8, "a": 9}))
+        assert (masks["a"].shape[-1], masks["b"].shape[-1]) == (9, 8)
 
     def test_num_classes_channels_first(self) -> None:
         images = make_images(channels_first=True)
@@ -404,6 +450,11 @@ class TestOptions:
         assert 0.01 < outside.mean() < 0.9
         np.testing.assert_array_equal(weights == 0, outside)
 
+    def test_weights_of_pixels_are_resized_with_the_masks(self) -> None:
+        arguments = {"target_size": (20, 30), "seed": 1, **GEOMETRIC}
+        _, warped, weights = next(flow(UINT8, sample_weight=UINT8, **arguments))
+        np.testing.assert_array_equal(weights, warped)
+
     def test_weights_in_a_structure(self) -> None:
         y = {"a": make_masks("uint8"), "b": make_masks("uint8")}
         weights = {"a": np.arange(11.0), "b": np.ones((11, 14, 9))}
@@ -432,6 +483,15 @@ class TestOptions:
             [path] = tmp_path.glob(f"_{index}_*_mask.{ending}")
             saved = np.load(path) if ending == "npy" else np.asarray(Image.open(path))
             np.testing.assert_array_equal(saved, mask)
+
+    @pytest.mark.parametrize("shape", [(1, 9, 3), (8, 1, 3), (1, 1)])
+    def test_saved_thin_masks(self, tmp_path: pathlib.Path, shape: tuple[int, ...]) -> None:
+        masks = np.arange(np.prod(shape), dtype=np.uint8).reshape(1, *shape)
+        images = np.zeros((1, *shape[:2], 1))
+        next(flow(masks, images, save_to_dir=tmp_path))
+        [path] = tmp_path.glob("*_mask.*")
+        saved = np.load(path) if path.suffix == ".npy" else np.asarray(Image.open(path))
+        np.testing.assert_array_equal(saved, masks[0])
 
     def test_saved_masks_of_a_structure(self, tmp_path: pathlib.Path) -> None:
         y = {"cell": make_masks("uint8"), "flow field": make_masks("float32", 2)}
@@ -516,7 +576,7 @@ class TestErrors:
             ({"num_classes": 0}, "`num_classes` must be a positive integer. Received: 0"),
             ({"num_classes": 2.5}, "must be a positive integer. Received: 2.5"),
             ({"num_classes": {"a": 7}}, "must be one value or have the structure of `y`"),
-            ({"y": make_masks("uint8", 2), "num_classes": 7}, "of shape (11, 14, 9, 2). Leave"),
+            ({"y": make_masks("uint8", 2), "num_classes": 7}, "get it, the shape (14, 9, 2)"),
             ({"y": UINT8 / 2, "num_classes": 7}, "in sample 0, but num_classes=7 allows"),
             ({"y": make_masks("int8") - 1, "num_classes": 7}, "the value -1 in sample 0"),
             ({"num_classes": 7, "mask_cval": 9, **CONSTANT}, "one of the num_classes=7 classes"),
@@ -528,6 +588,13 @@ class TestErrors:
             ({"sample_weight": np.ones(10)}, "`sample_weight` must hold one item for each"),
             ({"sample_weight": np.ones((11, 9, 14))}, "the (height, width) of the images"),
             ({"sample_weight": np.ones((11, 14))}, "`sample_weight` must be an array of shape"),
+            ({"sample_weight": np.full(11, np.nan)}, "`sample_weight` holds NaN in sample 0"),
+            ({"sample_weight": {"a": np.ones(11)}}, "must be one value or have the structure"),
+            ({"y": UINT8 * np.nan, "target_size": (2, 2)}, "`y` holds NaN in sample 0"),
+            ({"num_classes": 4, "target_size": (2, 2)}, "in sample 0, but num_classes=4"),
+            ({"y": {"a b": UINT8, "a-b": UINT8}, "save_to_dir": "/"}, "Rename the keys"),
+            ({"x": make_images()[:0], "y": UINT8[:0]}, "`x` holds nothing"),
+            ({"target_size": ()}, "`target_size` must be two positive integers"),
             ({"subset": "test"}, "`subset` must be None"),
             ({"subset": "validation"}, "validation_split=0.0 takes none of the 11 samples"),
             ({"target_size": (8,)}, "`target_size` must be two positive integers"),
@@ -547,6 +614,7 @@ class TestErrors:
             ({"y": np.array([None] * 11)}, "Received dtype object"),
             ({"y": make_masks("complex64")}, "Received dtype complex64"),
             ({"y": "masks"}, "Received str"),
+            ({"mask_preprocessing_function": 5}, "must be None or a function. Received: 5"),
             ({"x": [make_images(), "names"]}, "further inputs in `x` must be arrays"),
             ({"x": make_images().astype(object)}, "Received dtype object"),
         ],
@@ -554,6 +622,23 @@ class TestErrors:
     def test_types(self, arguments: Any, message: str) -> None:
         with pytest.raises(TypeError, match=re.escape(message)):
             flow(**arguments)
+
+    def test_function_without_a_result(self) -> None:
+        with pytest.raises(TypeError, match=r"returned dtype object; does it end with `return`\?"):
+            next(flow(mask_preprocessing_function=lambda mask: None))
+
+    @pytest.mark.parametrize("value", [-1, 7, 0.5])
+    def test_function_with_values_outside_the_classes(self, value: float) -> None:
+        def paint(mask: np.ndarray) -> np.ndarray:
+            return np.full(mask.shape, value)
+
+        iterator = flow(num_classes=7, mask_preprocessing_function=paint, shuffle=False)
+        with pytest.raises(ValueError, match=f"holds the value {value} in sample 0"):
+            next(iterator)
+
+    def test_fraction_as_fill_value(self) -> None:
+        masks = make_masks("float32")
+        assert next(flow(masks, mask_cval=np.float64(0.1), **CONSTANT))[1].dtype == np.float32
 
     def test_missing_folder_to_save_to(self) -> None:
         with pytest.raises(FileNotFoundError, match="`save_to_dir` must be an existing folder"):
@@ -571,6 +656,23 @@ class TestErrors:
 
         with pytest.raises(ValueError, match=r"Noisy.apply_transform changed pixel values"):
             next(Noisy().flow_segmentation(make_images(), make_masks("uint8")))
+
+    @pytest.mark.parametrize("change", [lambda x: x * 2, lambda x: x - 2, lambda x: x[:-1]])
+    def test_override_that_leaves_the_image(self, change: Any) -> None:
+        class Changing(MultiDirImageDataGenerator):
+            def apply_transform(self, x: Any, transform_parameters: Any) -> Any:
+                return change(x) if x.dtype == np.int64 else x
+
+        with pytest.raises(ValueError, match=r"Changing.apply_transform changed pixel values or"):
+            next(Changing().flow_segmentation(make_images(), make_masks("uint8")))
+
+    def test_override_that_draws(self) -> None:
+        class Drawing(MultiDirImageDataGenerator):
+            def apply_transform(self, x: Any, transform_parameters: Any) -> Any:
+                return x[::-1] if np.random.random() < 0.5 else x
+
+        with pytest.raises(ValueError, match=r"Drawing.apply_transform gives different results"):
+            next(Drawing().flow_segmentation(make_images(), make_masks("uint8"), seed=1))
 
     def test_override_that_moves_pixels_moves_masks_too(self) -> None:
         class Turning(MultiDirImageDataGenerator):
@@ -624,6 +726,14 @@ class TestInKeras:
         np.testing.assert_array_equal(iterator[-1][1], make_masks("uint8")[8:])
         with pytest.raises(ValueError, match="retrieve element 3"):
             iterator[3]
+        with pytest.raises(ValueError, match="There is no batch -4; an epoch has 3"):
+            iterator[-4]
+
+    def test_options_reach_pydataset(self) -> None:
+        generator = MultiDirImageDataGenerator()
+        options = {"workers": 3, "use_multiprocessing": True, "max_queue_size": 5}
+        iterator = generator.flow_segmentation(make_images(), UINT8, **options)
+        assert {name: getattr(iterator, name) for name in options} == options
 
     def test_pickles_in_mid_epoch(self) -> None:
         original = flow(batch_size=4, seed=1, **GEOMETRIC)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
+import struct
+import types
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -60,6 +64,24 @@ def read(path: pathlib.Path) -> np.ndarray:
     return np.asarray(Image.open(path))
 
 
+def png_of_zeros(side: int, bits: int, colour_type: int) -> bytes:
+    """A PNG of a depth that Pillow reads and does not write."""
+    channels = {0: 1, 2: 3, 4: 2}[colour_type]
+    row = bytes(1 + side * channels * bits // 8)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
+
+    header = struct.pack(">IIBBBBB", side, side, bits, colour_type, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(row * side))
+        + chunk(b"IEND", b"")
+    )
+
+
 class TestPairs:
     def test_by_path_without_extension(self, make_pairs: Any) -> None:
         images, masks = make_pairs(["b", "a/2", "a/10", "a.b"], ending=".bmp")
@@ -93,6 +115,14 @@ class TestPairs:
         assert iterator.directory == str(tmp_path)
         assert iterator.samples == iterator.n == 3
         assert capsys.readouterr().out == "Found 3 pairs of images and masks in 2 directories.\n"
+
+    def test_roots_by_name_in_any_mapping(self, make_pairs: Any) -> None:
+        a, b = make_pairs(["1"], "a"), make_pairs(["2"], "b")
+        iterator = flow(
+            types.MappingProxyType({"": a[0], "B": b[0]}),
+            types.MappingProxyType({"B": b[1], "": a[1]}),
+        )
+        assert iterator.mask_filepaths == [str(a[1] / "1.png"), str(b[1] / "2.png")]
 
     def test_roots_by_name(self, make_pairs: Any) -> None:
         a, b = make_pairs(["1"], "a"), make_pairs(["2"], "b")
@@ -147,7 +177,7 @@ class TestReading:
         images, masks = make_pairs(["1"])
         Image.new("CMYK", (9, 12)).save(masks / "1.tif")
         (masks / "1.png").unlink()
-        with pytest.raises(ValueError, match=r"1\.tif': its mode 'CMYK' is none of 1, L, P"):
+        with pytest.raises(ValueError, match=r"1\.tif' \(its mode 'CMYK' is none of 1, L, P"):
             flow([images], [masks])
 
     @pytest.mark.parametrize("size", [(30, 20), (20, 30), (7, 50)])
@@ -208,13 +238,28 @@ class TestReading:
         _, batch = iterator[0]
         np.testing.assert_array_equal(batch.argmax(-1), expected)
 
-    def test_unlisted_color(self, make_pairs: Any) -> None:
+    @pytest.mark.parametrize("number", [300, -1])
+    def test_class_numbers_of_any_size(self, make_pairs: Any, number: int) -> None:
         images, masks = make_pairs(["1"])
-        Image.new("RGB", (9, 12), (1, 2, 3)).save(masks / "1.png")
+        Image.new("RGB", (9, 12), (9, 9, 9)).save(masks / "1.png")
+        _, batch = flow([images], [masks], mask_colors={(9, 9, 9): number, (0, 0, 0): 0})[0]
+        assert (batch == number).all()
+
+    def test_masks_of_several_dtypes(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1", "2"])
+        (masks / "2.png").unlink()
+        np.save(masks / "2.npy", np.full((12, 9), -7, np.int8))
+        _, batch = flow([images], [masks])[0]
+        assert batch.dtype == np.int16
+        np.testing.assert_array_equal(batch[0], read(masks / "1.png"))
+        assert (batch[1] == -7).all()
+
+    @pytest.mark.parametrize("color", [(1, 2, 3), (255, 255, 255)])
+    def test_unlisted_color(self, make_pairs: Any, color: tuple[int, int, int]) -> None:
+        images, masks = make_pairs(["1"])
+        Image.new("RGB", (9, 12), color).save(masks / "1.png")
         iterator = flow([images], [masks], mask_colors=COLORS)
-        message = re.escape(
-            f"{str(masks / '1.png')!r} cannot be read: it holds the colour (1, 2, 3)"
-        )
+        message = re.escape(f"{str(masks / '1.png')!r} cannot be read: it holds the colour {color}")
         with pytest.raises(ValueError, match=message):
             iterator[0]
 
@@ -240,7 +285,7 @@ class TestReading:
         images, masks = make_pairs(["1"])
         (masks / "1.png").unlink()
         np.save(masks / "1.npy", np.array([{"a": 1}]), allow_pickle=True)
-        with pytest.raises(ValueError, match=r"1 pairs that cannot be read: .*1\.npy"):
+        with pytest.raises(ValueError, match=r"1 files that cannot be read: .*1\.npy"):
             flow([images], [masks])
 
     def test_file_that_breaks_after_construction(self, make_pairs: Any) -> None:
@@ -288,22 +333,24 @@ class TestErrors:
         assert lines[3] == f"1 masks without an image: {str(b[1] / 'x.png')!r}"
 
     def test_pairs_of_different_size(self, make_pairs: Any) -> None:
-        images, masks = make_pairs(["1", "2", "3"])
+        images, masks = make_pairs(["1", "2", "3", "4"])
+        (masks / "4.png").unlink()
         Image.new("L", (12, 9)).save(masks / "2.png")
         (masks / "3.png").write_bytes(b"no image")
         with pytest.raises(ValueError, match="do not fit") as caught:
             flow([images], [masks])
         lines = str(caught.value).splitlines()
-        assert lines[1] == (
+        assert lines[1] == f"1 images without a mask: {str(images / '4.png')!r}"
+        assert lines[2] == (
             "1 pairs of different size (height, width): "
             f"{str(images / '2.png')!r} (12, 9) and {str(masks / '2.png')!r} (9, 12)"
         )
-        assert lines[2].startswith(f"1 pairs that cannot be read: {str(images / '3.png')!r} and ")
+        assert lines[3].startswith(f"1 files that cannot be read: {str(masks / '3.png')!r} (")
 
     def test_one_mask_for_two_images(self, make_pairs: Any) -> None:
         images, masks = make_pairs(["1", "2"])
         (masks / "2.png").unlink()
-        message = re.escape(f"1 masks of more than one image: {str(masks / '1.png')!r}")
+        message = re.escape(f"1 masks of several images: {str(masks / '1.png')!r}")
         with pytest.raises(ValueError, match=message):
             flow([images], [masks], mask_path=lambda path: "1.png")
 
@@ -335,15 +382,106 @@ class TestErrors:
             flow([images], masks)
         with pytest.raises(FileNotFoundError, match=r"`mask_directories` names .*nowhere"):
             flow([images], [tmp_path / "nowhere"])
-        with pytest.raises(ValueError, match="Received 1 and 2 roots"):
+        with pytest.raises(ValueError, match=r"same number of roots\. Received 1 and 2"):
             flow([images], [masks, tmp_path / "empty"])
         with pytest.raises(ValueError, match=r"same source names. Received \['a'\] and \['b'\]"):
             flow({"a": images}, {"b": masks})
         with pytest.raises(ValueError, match="is the same folder as"):
             flow([images], [images])
+        with pytest.raises(TypeError, match=r"must both be .* Received list and dict"):
+            flow([images], {"a": masks})
         (tmp_path / "void").mkdir()
-        with pytest.raises(ValueError, match=r"holds an image that ends in png, .*npy"):
+        with pytest.raises(
+            ValueError, match=r"holds an image\. Images and masks pair by .* end in png, .*npy"
+        ):
             flow([tmp_path / "empty"], [tmp_path / "void"])
+
+    @pytest.mark.parametrize("mask_path", ["masks/1.png", 3])
+    def test_mask_path_that_is_no_function(self, make_pairs: Any, mask_path: Any) -> None:
+        images, masks = make_pairs(["1"])
+        with pytest.raises(TypeError, match="`mask_path` must be None or a function"):
+            flow([images], [masks], mask_path=mask_path)
+
+    def test_mask_path_that_misses(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1"])
+        with pytest.raises(ValueError, match=r"1\.png' \(`mask_path` gave '1'\)"):
+            flow([images], [masks], mask_path=lambda path: path.removesuffix(".png"))
+        with pytest.raises(TypeError, match=r"For '1\.png' it returned None"):
+            flow([images], [masks], mask_path=lambda path: None)
+
+    def test_empty_numpy_file(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1"])
+        (masks / "1.png").unlink()
+        (masks / "1.npy").touch()
+        with pytest.raises(ValueError, match=r"1 files that cannot be read: .*1\.npy"):
+            flow([images], [masks])
+
+    def test_numpy_file_of_other_things(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1"])
+        (masks / "1.png").unlink()
+        np.save(masks / "1.npy", np.zeros((12, 9), complex))
+        with pytest.raises(ValueError, match=r"1\.npy' \(it holds an array of .* complex128"):
+            flow([images], [masks])
+
+    def test_numpy_file_that_is_exchanged_for_objects(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1"])
+        (masks / "1.png").unlink()
+        np.save(masks / "1.npy", np.zeros((12, 9)))
+        iterator = flow([images], [masks])
+        np.save(masks / "1.npy", np.array([{"a": 1}]), allow_pickle=True)
+        with pytest.raises(ValueError, match=r"1\.npy' cannot be read: .*allow_pickle=False"):
+            iterator[0]
+
+    def test_colors_outside_the_classes(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1"])
+        with pytest.raises(ValueError, match=r"numbers \[0, 1, 2, 3\], but num_classes=3"):
+            flow([images], [masks], mask_colors=COLORS, num_classes=3)
+
+    @pytest.mark.parametrize("kind", ["npy", "I;16"])
+    def test_colors_need_pictures_of_colours(self, make_pairs: Any, kind: str) -> None:
+        images, masks = make_pairs(["1"])
+        pixels = np.full((12, 9), 300, np.uint16)
+        (masks / "1.png").unlink()
+        if kind == "npy":
+            np.save(masks / "1.npy", pixels)
+        else:
+            Image.fromarray(pixels).save(masks / "1.png")
+        with pytest.raises(ValueError, match=rf"Received .* of mode '{kind}'"):
+            flow([images], [masks], mask_colors=COLORS)
+
+    @pytest.mark.parametrize(("bits", "colour_type"), [(2, 0), (4, 0), (16, 2), (16, 4)])
+    def test_depths_that_pillow_changes(self, make_pairs: Any, bits: int, colour_type: int) -> None:
+        images, masks = make_pairs(["1"], size=(8, 8))
+        (masks / "1.png").write_bytes(png_of_zeros(8, bits, colour_type))
+        with pytest.raises(ValueError, match=r"1\.png' \(its pixels are stored as .* 8 bits"):
+            flow([images], [masks])
+
+    def test_sources_that_are_missing(self, make_pairs: Any) -> None:
+        a, b = make_pairs("1234567890", "a"), make_pairs("12", "b")
+        with pytest.warns(UserWarning, match="takes none of the 2 images of the root"):
+            flow([a[0], b[0]], [a[1], b[1]], subset="validation", validation_split=0.2)
+        empty = make_pairs([], "c")
+        with pytest.warns(UserWarning, match=f"The root {str(empty[0])!r} holds no image"):
+            flow([a[0], empty[0]], [a[1], empty[1]])
+
+    def test_unreadable_folder(self, make_pairs: Any, monkeypatch: Any) -> None:
+        images, masks = make_pairs(["1", "secret/2"])
+        scandir = os.scandir
+
+        def refuse(path: Any) -> Any:
+            if str(path).endswith("secret"):
+                raise PermissionError(13, "Permission denied", path)
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", refuse)
+        with pytest.raises(ValueError, match=r"2 folders that cannot be read: .*Permission"):
+            flow([images], [masks])
+
+    def test_modes_that_mean_different_things(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1", "2"])
+        Image.open(masks / "2.png").convert("1").save(masks / "2.png")
+        with pytest.warns(UserWarning, match=r"modes 1, L and P\), which rarely mean the same"):
+            flow([images], [masks])
 
     def test_unequal_forms(self, make_pairs: Any) -> None:
         images, masks = make_pairs(["1", "2"])
