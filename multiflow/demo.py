@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from multiflow import MultiDirImageDataGenerator
-from multiflow.demo_segmentation import index_pairs, train
+from multiflow.demo_segmentation import AUGMENTATION, index_pairs, train
 from multiflow.iterators import MultiDirectoryIterator
 from multiflow.pictures import contact_sheet, curves
 from multiflow.samples import write_samples, write_segmentation_samples
@@ -165,13 +165,7 @@ def _index(
 ) -> tuple[MultiDirectoryIterator, MultiDirectoryIterator]:
     """The training images, augmented, and the validation images, as they are."""
     augmenting = MultiDirImageDataGenerator(
-        rotation_range=20,
-        width_shift_range=0.1,
-        height_shift_range=0.1,
-        zoom_range=0.2,
-        horizontal_flip=True,
-        rescale=1 / 255,
-        validation_split=validation_split,
+        **AUGMENTATION, rescale=1 / 255, validation_split=validation_split
     )
     plain = MultiDirImageDataGenerator(rescale=1 / 255, validation_split=validation_split)
     training, validation = (

@@ -14,6 +14,13 @@ from multiflow.pictures import COLOURS, contact_sheet
 from multiflow.resize import resize
 from multiflow.segmentation_files import SegmentationDirectoryIterator
 
+AUGMENTATION: dict[str, Any] = {
+    "rotation_range": 20,
+    "width_shift_range": 0.1,
+    "height_shift_range": 0.1,
+    "zoom_range": 0.2,
+    "horizontal_flip": True,
+}
 IMAGE_SIZE = (96, 96)
 MAX_CLASSES = 20
 MAX_VALIDATION_PAIRS = 64
@@ -56,11 +63,7 @@ def index_pairs(
 ) -> tuple[SegmentationDirectoryIterator, SegmentationDirectoryIterator, ClassNumbers]:
     """The training pairs, augmented, the validation pairs, as they are, and their classes."""
     augmenting = MultiDirImageDataGenerator(
-        rotation_range=20,
-        width_shift_range=0.1,
-        height_shift_range=0.1,
-        zoom_range=0.2,
-        horizontal_flip=True,
+        **AUGMENTATION,
         brightness_range=(0.8, 1.2),
         rescale=1 / 255,
         validation_split=validation_split,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,3 +39,16 @@ def three_classes(make_tree: MakeTree) -> pathlib.Path:
     bees = ["bees/1.png", "bees/2.PNG", "bees/3.jpg", "bees/hive/0.png"]
     cats = [f"cats/{number}.jpg" for number in (10, 9, 8)]
     return make_tree("three_classes", [*ants, *bees, *cats])
+
+
+@pytest.fixture
+def secret_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No folder called "secret" can be listed; real permissions do not bind the superuser."""
+    scandir = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if str(path).endswith("secret"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)

@@ -416,16 +416,9 @@ class TestWarnings:
         with pytest.warns(UserWarning, match=f"The root {str(roots[1])!r} holds no image"):
             flow(roots)
 
-    def test_unreadable_folder(self, make_tree: Any, monkeypatch: Any) -> None:
+    @pytest.mark.usefixtures("secret_folders")
+    def test_unreadable_folder(self, make_tree: Any) -> None:
         root = make_tree("a", ["ants/1.png", "ants/secret/2.png"])
-        scandir = os.scandir
-
-        def refuse(path: Any) -> Any:
-            if str(path).endswith("secret"):
-                raise PermissionError(13, "Permission denied", path)
-            return scandir(path)
-
-        monkeypatch.setattr(os, "scandir", refuse)
         with pytest.warns(UserWarning, match=r"ants/secret' was left out.*: Permission denied"):
             assert flow([root]).samples == 1
         (root / "ants" / "1.png").unlink()

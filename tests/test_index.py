@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-from typing import Any
 
 import pytest
 
@@ -73,16 +72,9 @@ def test_special_files(tmp_path: pathlib.Path) -> None:
     assert len(assert_same_listing(tmp_path)) == 2
 
 
-def test_unreadable_folders(tmp_path: pathlib.Path, monkeypatch: Any) -> None:
+@pytest.mark.usefixtures("secret_folders")
+def test_unreadable_folders(tmp_path: pathlib.Path) -> None:
     touch(tmp_path / "class" / "1.png")
     touch(tmp_path / "class" / "secret" / "2.png")
     touch(tmp_path / "secret" / "3.png")
-    scandir = os.scandir
-
-    def refuse(path: Any) -> Any:
-        if str(path).endswith("secret"):
-            raise PermissionError(13, "Permission denied", path)
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
     assert assert_same_listing(tmp_path) == ["class/1.png"]

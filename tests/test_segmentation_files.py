@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import re
 import struct
@@ -464,16 +463,9 @@ class TestErrors:
         with pytest.warns(UserWarning, match=f"The root {str(empty[0])!r} holds no image"):
             flow([a[0], empty[0]], [a[1], empty[1]])
 
-    def test_unreadable_folder(self, make_pairs: Any, monkeypatch: Any) -> None:
+    @pytest.mark.usefixtures("secret_folders")
+    def test_unreadable_folder(self, make_pairs: Any) -> None:
         images, masks = make_pairs(["1", "secret/2"])
-        scandir = os.scandir
-
-        def refuse(path: Any) -> Any:
-            if str(path).endswith("secret"):
-                raise PermissionError(13, "Permission denied", path)
-            return scandir(path)
-
-        monkeypatch.setattr(os, "scandir", refuse)
         with pytest.raises(ValueError, match=r"2 folders that cannot be read: .*Permission"):
             flow([images], [masks])
 
