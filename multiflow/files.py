@@ -187,6 +187,9 @@ class MaskFiles(_Files):
         super().__init__(paths, size, num_channels, interpolation="nearest", **options)
         self.dtype = dtype
         self.colors = colors
+        if colors is not None:
+            listed = sorted((_color_number(np.array(color)), n) for color, n in colors.items())
+            self._color_numbers, self._color_classes = map(np.array, zip(*listed, strict=True))
 
     def _read(self, path: str) -> np.ndarray:
         if is_numpy_file(path):
@@ -202,8 +205,7 @@ class MaskFiles(_Files):
 
     def _classes_of_colors(self, pixels: np.ndarray) -> np.ndarray:
         assert self.colors is not None
-        listed = sorted((_color_number(np.array(color)), n) for color, n in self.colors.items())
-        numbers, classes = (np.array(column) for column in zip(*listed, strict=True))
+        numbers = self._color_numbers
         found = _color_number(pixels.astype(np.int64))
         places = np.searchsorted(numbers, found).clip(max=len(numbers) - 1)
         unlisted = pixels[numbers[places] != found]
@@ -213,7 +215,7 @@ class MaskFiles(_Files):
                 f"it holds the colour {color}, which `mask_colors` does not list. "
                 f"Listed are {list(self.colors)}"
             )
-        return classes[places]
+        return self._color_classes[places]
 
 
 def _color_number(color: np.ndarray) -> Any:

@@ -153,6 +153,12 @@ class WeightSource:
             raise ValueError(f"`{self.name}` holds NaN in sample {index}. Replace it with 0.")
         return weights
 
+    def check_all(self) -> None:
+        """Reads all weights for their errors; for arrays in memory, where this is fast."""
+        if self.array.dtype.kind == "f":
+            for index in range(len(self.array)):
+                self.read(index)
+
     def deliver(self, samples: Sequence[int], positions: Sequence[np.ndarray]) -> np.ndarray:
         """The weights of some samples: of shape `(n, 1, 1)`, or warped maps."""
         weights = [self.read(sample) for sample in samples]
@@ -193,11 +199,10 @@ def mask_sources(
         raise ValueError(f"`y` must hold masks. Received: {y!r}")
     for (name, masks), classes in zip(named, spread(num_classes, y, "num_classes"), strict=True):
         _array_checks.check_masks(name, masks, images, channels_first=channels_first)
-        constant = fill_mode == "constant"
         _array_checks.check_fill_value(name, masks, cval)
         if classes is not None:
             _array_checks.check_num_classes(classes)
-            if constant and not options["function"]:
+            if fill_mode == "constant" and not options["function"]:
                 _array_checks.check_fill_class(cval, classes)
         source = MaskSource(
             name,
@@ -228,9 +233,8 @@ def weight_sources(
     for name, weights in leaves(sample_weight, "sample_weight"):
         _array_checks.check_weights(name, weights, images, channels_first=channels_first)
         source = WeightSource(name, weights)
-        if is_in_memory(weights) and weights.dtype.kind == "f":
-            for index in range(len(weights)):
-                source.read(index)
+        if is_in_memory(weights):
+            source.check_all()
         if source.is_map:
             source.array = resized(weights)
         sources.append(source)
