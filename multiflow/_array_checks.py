@@ -10,9 +10,8 @@ import keras
 import numpy as np
 
 from multiflow import _keras
+from multiflow.affine import FILL_MODES
 from multiflow.structures import leaves
-
-FILL_MODES = ("nearest", "constant", "reflect", "wrap")
 
 
 def check_array(name: str, array: Any, ranks: dict[int, str]) -> None:

@@ -148,6 +148,42 @@ def _check_root(root: str, argument: str) -> None:
     )
 
 
+def check_cache(cache: Any, roots: Sequence[Any]) -> None:
+    """Refuses a `cache` that is neither None nor `"memory"` nor a folder that can be made.
+
+    Args:
+        cache: what was received.
+        roots: the folders that are searched for images, in which the cache must not lie.
+    """
+    if cache is None or cache == "memory":
+        return
+    if not isinstance(cache, (str, os.PathLike)) or not os.fspath(cache):
+        raise TypeError(f'`cache` must be None, "memory" or a folder. Received: {cache!r}')
+    folder = os.path.abspath(cache)
+    if not os.path.isdir(os.path.dirname(folder)):
+        raise FileNotFoundError(
+            f"`cache` names {os.fspath(cache)!r}, in a folder that does not exist: "
+            f"{os.path.dirname(folder)!r}. Check the path."
+        )
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise NotADirectoryError(
+            f"`cache` names {os.fspath(cache)!r}, which is a file. It must be a folder."
+        )
+    for root in roots:
+        inner, outer = (pathlib.Path(os.path.realpath(path)) for path in (folder, root))
+        if inner.is_relative_to(outer):
+            raise ValueError(
+                f"`cache` names {os.fspath(cache)!r}, which lies in {os.fspath(root)!r}, where "
+                "images are searched for. Put it elsewhere."
+            )
+
+
+def check_threads(threads: Any) -> None:
+    """Refuses a `threads` that is neither None nor a number of threads."""
+    if threads is not None and not (isinstance(threads, Integral) and int(threads) > 0):
+        raise ValueError(f"`threads` must be None or a positive integer. Received: {threads!r}")
+
+
 def check_disjoint(roots: Sequence[Any], argument: str) -> None:
     """Refuses roots of which one is another, or lies in another."""
     # Sorted by their parts, a folder stands directly before what lies inside it.

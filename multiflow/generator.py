@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from multiflow import _keras
+from multiflow._checks import check_threads
 from multiflow.iterators import (
     ArrayIterator,
     DataFrameIterator,
@@ -16,9 +16,10 @@ from multiflow.iterators import (
 )
 from multiflow.segmentation import SegmentationIterator
 from multiflow.segmentation_files import SegmentationDirectoryIterator
+from multiflow.transforms import Transformer
 
 
-class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
+class MultiDirImageDataGenerator(Transformer):
     """Keras' `ImageDataGenerator`, also for several folders, and for images with masks.
 
     Use it in the place of Keras' class; for the same arguments and seeds it gives the same batches:
@@ -72,10 +73,18 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
             split.
         interpolation_order: int from 0 to 5, the order of the warp's spline.
         dtype: the dtype of batches; by default Keras' `floatx`, `"float32"`.
+        threads: None, or by keyword an int, how many threads build a batch; None for as many as
+            there are cores that the process may use, 1 for none beside the caller's. The batches
+            are the same. With a `preprocessing_function` or an overridden method, which need not
+            be safe in threads, only the reading of files is shared among them.
 
     Raises:
         ValueError: as in Keras, if `data_format`, `validation_split`, `zoom_range` or
-            `brightness_range` is not of the form above.
+            `brightness_range` is not of the form above; if `threads` is no positive integer.
+
+    Warns:
+        UserWarning: once, if the compiled warp of the extra `fast` differs from SciPy's on this
+            machine; SciPy's is then used.
 
     Example:
     >>> import pathlib, tempfile
@@ -93,6 +102,62 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
 
     Source: the behaviour of `keras.src.legacy.preprocessing.image`, Keras 3.0 and later.
     """
+
+    def __init__(
+        self,
+        featurewise_center: bool = False,
+        samplewise_center: bool = False,
+        featurewise_std_normalization: bool = False,
+        samplewise_std_normalization: bool = False,
+        zca_whitening: bool = False,
+        zca_epsilon: float = 1e-6,
+        rotation_range: Any = 0,
+        width_shift_range: Any = 0.0,
+        height_shift_range: Any = 0.0,
+        brightness_range: Any = None,
+        shear_range: Any = 0.0,
+        zoom_range: Any = 0.0,
+        channel_shift_range: Any = 0.0,
+        fill_mode: str = "nearest",
+        cval: float = 0.0,
+        horizontal_flip: bool = False,
+        vertical_flip: bool = False,
+        rescale: float | None = None,
+        preprocessing_function: Callable[[np.ndarray], np.ndarray] | None = None,
+        data_format: str | None = None,
+        validation_split: float = 0.0,
+        interpolation_order: int = 1,
+        dtype: Any = None,
+        *,
+        threads: int | None = None,
+    ) -> None:
+        check_threads(threads)
+        self.threads = threads
+        super().__init__(
+            featurewise_center=featurewise_center,
+            samplewise_center=samplewise_center,
+            featurewise_std_normalization=featurewise_std_normalization,
+            samplewise_std_normalization=samplewise_std_normalization,
+            zca_whitening=zca_whitening,
+            zca_epsilon=zca_epsilon,
+            rotation_range=rotation_range,
+            width_shift_range=width_shift_range,
+            height_shift_range=height_shift_range,
+            brightness_range=brightness_range,
+            shear_range=shear_range,
+            zoom_range=zoom_range,
+            channel_shift_range=channel_shift_range,
+            fill_mode=fill_mode,
+            cval=cval,
+            horizontal_flip=horizontal_flip,
+            vertical_flip=vertical_flip,
+            rescale=rescale,
+            preprocessing_function=preprocessing_function,
+            data_format=data_format,
+            validation_split=validation_split,
+            interpolation_order=interpolation_order,
+            dtype=dtype,
+        )
 
     def flow(
         self,
@@ -179,6 +244,7 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
         *,
+        cache: Any = None,
         workers: int = 1,
         use_multiprocessing: bool = False,
         max_queue_size: int = 10,
@@ -204,6 +270,8 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
             subset: None, `"training"` or `"validation"`.
             interpolation: str, how images are resized.
             keep_aspect_ratio: bool, whether images are cropped to the target's ratio first.
+            cache: None; or `"memory"` or a folder, to decode all images now and keep them. See
+                `flow_from_directories`.
             workers: int, how many threads or processes `fit` uses to fetch batches.
             use_multiprocessing: bool, whether these are processes.
             max_queue_size: int, how many batches `fit` keeps ready.
@@ -234,6 +302,7 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
             interpolation=interpolation,
             keep_aspect_ratio=keep_aspect_ratio,
             dtype=self.dtype,
+            cache=cache,
             workers=workers,
             use_multiprocessing=use_multiprocessing,
             max_queue_size=max_queue_size,
@@ -257,6 +326,7 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
         *,
+        cache: Any = None,
         workers: int = 1,
         use_multiprocessing: bool = False,
         max_queue_size: int = 10,
@@ -311,6 +381,11 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
                 `"hamming"`, `"box"` or `"lanczos"`.
             keep_aspect_ratio: bool, whether images are cropped in their centre to the ratio of
                 `target_size` before they are resized.
+            cache: None; or `"memory"` or a folder, to decode and resize all images now and keep
+                them, `height * width * channels` bytes each, so that no epoch decodes again. A
+                folder, which is made if need be, also serves later runs with the same files and
+                the same arguments; its files can be deleted when no run uses them. Batches stay
+                the same. Needs the extra `fast`.
             workers: int, how many threads or processes `fit` uses to fetch batches.
             use_multiprocessing: bool, whether these are processes.
             max_queue_size: int, how many batches `fit` keeps ready.
@@ -385,6 +460,7 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
             interpolation=interpolation,
             keep_aspect_ratio=keep_aspect_ratio,
             dtype=self.dtype,
+            cache=cache,
             workers=workers,
             use_multiprocessing=use_multiprocessing,
             max_queue_size=max_queue_size,
@@ -411,6 +487,7 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
         interpolation: str = "nearest",
         validate_filenames: bool = True,
         *,
+        cache: Any = None,
         workers: int = 1,
         use_multiprocessing: bool = False,
         max_queue_size: int = 10,
@@ -439,6 +516,8 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
                 are for validation.
             interpolation: str, how images are resized.
             validate_filenames: bool, whether to leave out, with a warning, rows without a file.
+            cache: None; or `"memory"` or a folder, to decode all images now and keep them. See
+                `flow_from_directories`.
             workers: int, how many threads or processes `fit` uses to fetch batches.
             use_multiprocessing: bool, whether these are processes.
             max_queue_size: int, how many batches `fit` keeps ready.
@@ -472,12 +551,14 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
             validate_filenames=validate_filenames,
             **kwargs,
         )
-        return DataFrameIterator.from_keras(
+        own = DataFrameIterator.from_keras(
             iterator,
             workers=workers,
             use_multiprocessing=use_multiprocessing,
             max_queue_size=max_queue_size,
         )
+        own.keep_images(cache)
+        return own
 
     def flow_segmentation(
         self,
@@ -620,6 +701,7 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
         *,
+        cache: Any = None,
         mask_path: Callable[[str], str] | None = None,
         mask_colors: Mapping[tuple[int, int, int], int] | None = None,
         mask_fill_mode: str | None = None,
@@ -673,6 +755,8 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
             mask_cval: as in `flow_segmentation`.
             num_classes: None, or an int: integer masks become one-hot.
             mask_preprocessing_function: as in `flow_segmentation`.
+            cache: None; or `"memory"` or a folder, to decode all images now and keep them. See
+                `flow_from_directories`.
             workers: int, how many threads or processes `fit` uses to fetch batches.
             use_multiprocessing: bool, whether these are processes.
             max_queue_size: int, how many batches `fit` keeps ready.
@@ -744,6 +828,7 @@ class MultiDirImageDataGenerator(_keras.ImageDataGenerator):
             mask_cval=mask_cval,
             num_classes=num_classes,
             mask_preprocessing_function=mask_preprocessing_function,
+            cache=cache,
             workers=workers,
             use_multiprocessing=use_multiprocessing,
             max_queue_size=max_queue_size,

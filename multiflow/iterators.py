@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 from keras.utils import PyDataset
 
 from multiflow import _checks, _keras
+from multiflow.batches import save_images, transform_batch
+from multiflow.cache import CachedFiles, cache_files
+from multiflow.files import ImageFiles
 from multiflow.index import (
     ImageIndex,
     Source,
@@ -19,7 +24,9 @@ from multiflow.index import (
     resolve_classes,
     resolve_sources,
 )
+from multiflow.paths import JoinedPaths
 from multiflow.summary import Summary
+from multiflow.transforms import Transformer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -64,12 +71,104 @@ class PortableIterator(_keras.Iterator):
 class ArrayIterator(PortableIterator, _keras.NumpyArrayIterator):
     """Batches of arrays; `flow` makes it."""
 
+    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
+        images, _ = transform_batch(
+            self.image_data_generator,
+            self.x,
+            index_array,
+            dtype=self.dtype,
+            working_dtype=self.dtype,
+        )
+        if self.save_to_dir:
+            save_images(self, images, index_array, 10_000)
+        inputs = [images, *(extra[index_array] for extra in self.x_misc)]
+        parts = [inputs if self.x_misc else images]
+        if self.y is not None:
+            parts += [
+                array[index_array] for array in (self.y, self.sample_weight) if array is not None
+            ]
+        return tuple(parts) if self.y is not None else parts[0]
 
-class DataFrameIterator(PortableIterator, _keras.DataFrameIterator):
+
+class FileIterator(_keras.BatchFromFilesMixin, PortableIterator):
+    """What the iterators over image files have in common."""
+
+    _cached: CachedFiles | None = None
+
+    def keep_images(self, cache: Any) -> None:
+        """Reads all images now, if they are to be cached.
+
+        Args:
+            cache: None, `"memory"`, or a folder.
+        """
+        _checks.check_cache(cache, self._roots())
+        images = cache_files(self._files(), cache, self.image_data_generator.threads)
+        self._cached = images if isinstance(images, CachedFiles) else None
+
+    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
+        images, _ = transform_batch(
+            self.image_data_generator,
+            self._images(),
+            index_array,
+            dtype=self.dtype,
+            working_dtype=keras.config.floatx(),
+        )
+        if self.save_to_dir:
+            save_images(self, images, index_array, 10_000_000)
+        if self.class_mode is None:
+            return images
+        batch = (images, self._labels(images, index_array))
+        if self.sample_weight is None:
+            return batch
+        return (*batch, self.sample_weight[index_array])
+
+    def _images(self) -> ImageFiles | CachedFiles:
+        files = self._files()
+        # `target_size` and the like can be changed; then the cache holds something else.
+        if self._cached is not None and self._cached.files.decoding == files.decoding:
+            return self._cached
+        return files
+
+    def _files(self) -> ImageFiles:
+        return ImageFiles(
+            self._file_paths(),
+            self.target_size,
+            color_mode=self.color_mode,
+            interpolation=self.interpolation,
+            keep_aspect_ratio=self.keep_aspect_ratio,
+            channels_first=self.data_format == "channels_first",
+        )
+
+    def _file_paths(self) -> Sequence[str]:
+        return self.filepaths
+
+    def _roots(self) -> list[Any]:
+        """The folders that are searched for images."""
+        return []
+
+    def _labels(self, images: np.ndarray, index_array: np.ndarray) -> Any:
+        if self.class_mode == "input":
+            return images.copy()
+        if self.class_mode == "raw":
+            return self.labels[index_array]
+        if self.class_mode == "multi_output":
+            return [output[index_array] for output in self.labels]
+        is_one_hot = self.class_mode == "categorical"
+        shape = (len(index_array), len(self.class_indices)) if is_one_hot else len(index_array)
+        labels = np.zeros(shape, self.dtype)
+        for position, index in enumerate(index_array):
+            if is_one_hot:
+                labels[position, self.classes[index]] = 1.0  # of dataframes, maybe several
+            else:
+                labels[position] = self.classes[index]
+        return labels
+
+
+class DataFrameIterator(FileIterator, _keras.DataFrameIterator):
     """Batches of the image files that a dataframe names; `flow_from_dataframe` makes it."""
 
 
-class DirectoryIterator(PortableIterator, _keras.DirectoryIterator):
+class DirectoryIterator(FileIterator, _keras.DirectoryIterator):
     """Batches of the image files below one folder; `flow_from_directory` makes it.
 
     Its attributes, its printed line and its batches are those of Keras' `DirectoryIterator`. It
@@ -89,13 +188,14 @@ class DirectoryIterator(PortableIterator, _keras.DirectoryIterator):
         workers: how many threads or processes `fit` uses to fetch batches.
         use_multiprocessing: whether these are processes.
         max_queue_size: how many batches `fit` keeps ready.
+        cache: None, `"memory"`, or a folder.
         processing: what Keras' `set_processing_attrs` takes beside the generator.
     """
 
     def __init__(
         self,
         directory: Any,
-        image_data_generator: _keras.ImageDataGenerator,
+        image_data_generator: Transformer,
         *,
         classes: Any,
         class_mode: str | None,
@@ -107,6 +207,7 @@ class DirectoryIterator(PortableIterator, _keras.DirectoryIterator):
         workers: int = 1,
         use_multiprocessing: bool = False,
         max_queue_size: int = 10,
+        cache: Any = None,
         **processing: Any,
     ) -> None:
         self.set_processing_attrs(image_data_generator, **processing)
@@ -123,6 +224,7 @@ class DirectoryIterator(PortableIterator, _keras.DirectoryIterator):
         _keras.print_msg(self._found_message())
         _keras.Iterator.__init__(self, self.samples, batch_size, shuffle, seed)
         PyDataset.__init__(self, workers, use_multiprocessing, max_queue_size)
+        self.keep_images(cache)
 
     def _index(self, directory: Any, classes: Any, follow_links: bool) -> ImageIndex:
         self.directory = directory
@@ -138,6 +240,9 @@ class DirectoryIterator(PortableIterator, _keras.DirectoryIterator):
             split=self.split,
         )
 
+    def _roots(self) -> list[Any]:
+        return [self.directory]
+
     def _found_message(self) -> str:
         return f"Found {self.samples} images belonging to {self.num_classes} classes."
 
@@ -150,16 +255,8 @@ class DirectoryIterator(PortableIterator, _keras.DirectoryIterator):
     def _filepaths(self) -> list[str]:
         return [os.path.join(self.directory, path) for path in self._paths]
 
-    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
-        if "_filepaths" in vars(self):
-            return super()._get_batches_of_transformed_samples(index_array)
-        # Keras' code looks up the paths of a batch only, so a stand-in that knows these will do.
-        stand_in = object.__new__(type(self))
-        stand_in.__dict__.update(vars(self))
-        stand_in.__dict__["_filepaths"] = {
-            index: os.path.join(self.directory, self._paths[index]) for index in index_array
-        }
-        return stand_in._get_batches_of_transformed_samples(index_array)
+    def _file_paths(self) -> Sequence[str]:
+        return vars(self).get("_filepaths") or JoinedPaths(self.directory, self._paths)
 
 
 class MultiDirectoryIterator(DirectoryIterator):
@@ -187,7 +284,7 @@ class MultiDirectoryIterator(DirectoryIterator):
     def __init__(
         self,
         directories: Any,
-        image_data_generator: _keras.ImageDataGenerator,
+        image_data_generator: Transformer,
         **arguments: Any,
     ) -> None:
         _checks.check_batch_arguments(**arguments)
@@ -251,6 +348,9 @@ class MultiDirectoryIterator(DirectoryIterator):
             np.bincount(index.source_indices, minlength=len(roots)),
             self.image_data_generator._validation_split,
         )
+
+    def _roots(self) -> list[Any]:
+        return self.directories
 
     def _found_message(self) -> str:
         message = super()._found_message()

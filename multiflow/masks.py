@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from multiflow import _array_checks
+from multiflow.parallel import reads_in_threads
 from multiflow.structures import leaves, spread
 from multiflow.transforms import one_hot, take_pixels
 
@@ -47,7 +48,12 @@ class MaskSource:
         self._channels_first = channels_first
         self._dtype = dtype
 
-    def read(self, index: int) -> np.ndarray:
+    @property
+    def reads_in_threads(self) -> bool:
+        """Whether several masks can be read at once."""
+        return reads_in_threads(self.array)
+
+    def __getitem__(self, index: int) -> np.ndarray:
         """The mask of one sample, checked; errors name the sample."""
         mask = np.asarray(self.array[index])
         if mask.dtype.kind == "f" and np.isnan(mask).any():
@@ -63,14 +69,11 @@ class MaskSource:
         """Reads all masks for their errors; for arrays in memory, where this is fast."""
         if self.array.dtype.kind == "f" or self._num_classes:
             for index in range(len(self.array)):
-                self.read(index)
+                self[index]
 
-    def warp(self, samples: Sequence[int], positions: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The masks of some samples, the pixels of each taken from its `positions`."""
-        return [
-            take_pixels(self.read(sample), taken, self._cval, channels_first=self._channels_first)
-            for sample, taken in zip(samples, positions, strict=True)
-        ]
+    def move(self, mask: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """A mask with the pixels at `positions`."""
+        return take_pixels(mask, positions, self._cval, channels_first=self._channels_first)
 
     def deliver(self, warped: Sequence[np.ndarray], samples: Sequence[int]) -> np.ndarray:
         """The warped masks of some samples as the batch that the model gets."""
@@ -146,7 +149,12 @@ class WeightSource:
         self.array = array
         self.is_map = len(array.shape) == 3
 
-    def read(self, index: int) -> np.ndarray:
+    @property
+    def reads_in_threads(self) -> bool:
+        """Whether the weights of several samples can be read at once."""
+        return reads_in_threads(self.array)
+
+    def __getitem__(self, index: int) -> np.ndarray:
         """The weights of one sample, checked."""
         weights = np.asarray(self.array[index])
         if weights.dtype.kind == "f" and np.isnan(weights).any():
@@ -157,17 +165,14 @@ class WeightSource:
         """Reads all weights for their errors; for arrays in memory, where this is fast."""
         if self.array.dtype.kind == "f":
             for index in range(len(self.array)):
-                self.read(index)
+                self[index]
 
-    def deliver(self, samples: Sequence[int], positions: Sequence[np.ndarray]) -> np.ndarray:
-        """The weights of some samples: of shape `(n, 1, 1)`, or warped maps."""
-        weights = [self.read(sample) for sample in samples]
+    def move(self, weights: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """A map with the pixels at `positions`; a number of shape `(1, 1)`, as it is."""
         if self.is_map:
-            return np.stack(
-                [take_pixels(*pair, 0) for pair in zip(weights, positions, strict=True)]
-            )
+            return take_pixels(weights, positions, 0)
         # Keras multiplies weights with losses of shape (batch, height, width).
-        return np.reshape(weights, (-1, 1, 1))
+        return weights.reshape(1, 1)
 
 
 def mask_sources(

@@ -6,7 +6,7 @@ import os
 from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -62,3 +62,17 @@ class CompactPaths(Sequence[str]):
         start = self._ends[position - 1] + 1 if position else 0
         name = bytes(self._names[start : self._ends[position]])
         return os.path.join(folder, os.fsdecode(name))
+
+
+class JoinedPaths(Sequence[str]):
+    """Paths below a folder, joined to it when they are asked for."""
+
+    def __init__(self, directory: Any, paths: Sequence[str]) -> None:
+        self._directory = directory
+        self._paths = paths
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: Any) -> Any:
+        return os.path.join(self._directory, self._paths[index])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from multiflow import _keras
+from multiflow import _keras, fast
+from multiflow.parallel import reads_in_threads
 
 Box = tuple[int, int, int, int]  # first row, first column, last row + 1, last column + 1
 
@@ -37,6 +39,9 @@ def resize(
     if interpolation == "nearest":
         rows = nearest_indices(height, size[0], box[0], box[2])
         columns = nearest_indices(width, size[1], box[1], box[3])
+        kernels = fast.import_kernels()
+        if kernels and row_axis == 0 and image.dtype == np.uint8 and image.flags.c_contiguous:
+            return _pick(kernels, image, rows, columns)
         return image.take(rows, row_axis).take(columns, row_axis + 1)
     resample = _keras.PIL_INTERPOLATION_METHODS[interpolation]
     left_top_right_bottom = (box[1], box[0], box[3], box[2])
@@ -49,11 +54,20 @@ def resize(
     return resized[0] if image.ndim == 2 else np.stack(resized, channel_axis)
 
 
+def _pick(kernels: Any, image: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """`image.take(rows, 0).take(columns, 1)`, but faster."""
+    picked = np.empty((len(rows), len(columns), *image.shape[2:]), np.uint8)
+    channels = (0,) * image[0, 0].size
+    kernels.pick(image.reshape(-1), image.shape[1], rows, columns, picked.reshape(-1), channels)
+    return picked
+
+
+@functools.lru_cache
 def nearest_indices(length: int, new_length: int, start: int, stop: int) -> np.ndarray:
     """Which of `length` pixels Pillow takes when it resizes those from `start` to `stop`."""
     ramp = Image.fromarray(np.arange(length, dtype=np.int32)[np.newaxis])
     resized = ramp.resize((new_length, 1), Image.Resampling.NEAREST, (start, 0, stop, 1))
-    return np.asarray(resized)[0]
+    return np.asarray(resized, np.intp)[0]
 
 
 def centred_box(size: tuple[int, int], target_size: tuple[int, int]) -> Box:
@@ -86,6 +100,7 @@ class Resized:
         row_axis = 2 if len(source.shape) == 4 and channels_first else 1
         self.shape = (*source.shape[:row_axis], *self._size, *source.shape[row_axis + 2 :])
         self.dtype = source.dtype if interpolation == "nearest" else np.dtype(np.float32)
+        self.reads_in_threads = reads_in_threads(source)
 
     def __len__(self) -> int:
         return len(self._source)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 from keras.utils import PyDataset
 
 from multiflow import _array_checks, _checks, _keras
+from multiflow.batches import save_images, transform_batch, useful_threads
 from multiflow.index import subset_range
 from multiflow.iterators import PortableIterator
-from multiflow.masks import MaskSource, mask_sources, weight_sources
+from multiflow.masks import MaskSource, WeightSource, mask_sources, weight_sources
+from multiflow.parallel import read_all, run_all
 from multiflow.resize import Resized
 from multiflow.structures import rebuild
-from multiflow.transforms import source_positions, transform_image
+from multiflow.transforms import Transformer, is_overridden, source_positions
 
 
 class SegmentationIterator(PortableIterator):
@@ -27,7 +27,7 @@ class SegmentationIterator(PortableIterator):
         self,
         x: Any,
         y: Any,
-        image_data_generator: _keras.ImageDataGenerator,
+        image_data_generator: Transformer,
         *,
         batch_size: int,
         shuffle: bool,
@@ -119,52 +119,57 @@ class SegmentationIterator(PortableIterator):
 
     def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> tuple[Any, ...]:
         samples = [self._samples[index] for index in index_array]
-        images, draws = self._transform_images(samples)
-        positions = self._positions(draws, self.mask_fill_mode)
-        warped = [masks.warp(samples, positions) for masks in self._masks]
+        images, draws = transform_batch(
+            self.image_data_generator, self.x, samples, dtype=self.dtype, working_dtype=self.dtype
+        )
+        masks = self._move(self._masks, samples, draws, self.mask_fill_mode)
         if self.save_to_dir:
-            self._save(images, warped, index_array)
+            self._save(images, masks, index_array)
         inputs = (images, *(_take(extra, samples) for extra in self.x_misc))
         # Last, so that what a `mask_preprocessing_function` draws leaves the images alone.
-        targets = map(MaskSource.deliver, self._masks, warped, itertools.repeat(samples))
+        targets = map(MaskSource.deliver, self._masks, masks, itertools.repeat(samples))
         batch = (inputs if self.x_misc else images, rebuild(self.y, targets))
         if self.sample_weight is None:
             return batch
-        if self._weight_fill_mode != self.mask_fill_mode:
-            positions = self._positions(draws, self._weight_fill_mode)
-        weights = (weights.deliver(samples, positions) for weights in self._weights)
-        return (*batch, rebuild(self.sample_weight, weights))
+        weights = self._move(self._weights, samples, draws, self._weight_fill_mode)
+        return (*batch, rebuild(self.sample_weight, map(np.stack, weights)))
 
-    def _transform_images(self, samples: Sequence[int]) -> tuple[np.ndarray, list[dict[str, Any]]]:
-        """The images of a batch, and what was drawn for each, in Keras' order of draws."""
-        images = np.zeros((len(samples), *self.x.shape[1:]), self.dtype)
-        draws = []
-        for position, sample in enumerate(samples):
-            image = np.asarray(self.x[sample])
-            draws.append(self.image_data_generator.get_random_transform(image.shape))
-            images[position] = transform_image(self.image_data_generator, image, draws[-1])
-        return images, draws
+    def _move(
+        self,
+        sources: Sequence[MaskSource | WeightSource],
+        samples: Sequence[int],
+        draws: Sequence[dict[str, Any]],
+        fill_mode: str,
+    ) -> list[list[np.ndarray]]:
+        """The masks or weights of a batch, moved as their images; a list of them per source."""
+        threads = useful_threads(self.image_data_generator, self.x, draws)
+        still = [read_all(source, samples, threads) for source in sources]
 
-    def _positions(self, draws: Sequence[dict[str, Any]], fill_mode: str) -> list[np.ndarray]:
-        return [
-            source_positions(self.image_data_generator, self._size, parameters, fill_mode)
-            for parameters in draws
-        ]
+        def move(position: int) -> list[np.ndarray]:
+            positions = source_positions(
+                self.image_data_generator, self._size, draws[position], fill_mode
+            )
+            return [
+                source.move(arrays[position], positions)
+                for source, arrays in zip(sources, still, strict=True)
+            ]
+
+        # An overridden `apply_transform` may not be safe in threads.
+        in_threads = not is_overridden(self.image_data_generator, "apply_transform")
+        moved = run_all(move, range(len(samples)), threads if in_threads else 1)
+        return [list(arrays) for arrays in zip(*moved, strict=True)]
 
     def _save(
         self,
         images: np.ndarray,
-        warped: Sequence[Sequence[np.ndarray]],
+        masks: Sequence[Sequence[np.ndarray]],
         index_array: np.ndarray,
     ) -> None:
         """Saves images as Keras does, and masks under the same names."""
-        for position, index in enumerate(index_array):
-            name = f"{self.save_prefix}_{index}_{np.random.randint(10_000)}"
-            stem = os.path.join(self.save_to_dir, name)
-            picture = keras.utils.array_to_img(images[position], self.data_format, scale=True)
-            picture.save(f"{stem}.{self.save_format}")
-            for source, masks in zip(self._masks, warped, strict=True):
-                source.save(masks[position], f"{stem}_mask{source.suffix}")
+        stems = save_images(self, images, index_array, 10_000)
+        for source, of_source in zip(self._masks, masks, strict=True):
+            for mask, stem in zip(of_source, stems, strict=True):
+                source.save(mask, f"{stem}_mask{source.suffix}")
 
 
 def _take(array: Any, samples: Sequence[int]) -> np.ndarray:

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from multiflow import _array_checks, _checks, _keras
+from multiflow.cache import cache_files
+from multiflow.decoding import NUM_CHANNELS
 from multiflow.files import (
     COLOUR_MODES,
-    NUM_CHANNELS,
     Header,
-    ImageFiles,
+    ImageAndArrayFiles,
     MaskFiles,
     Size,
     is_numpy_file,
@@ -23,6 +24,7 @@ from multiflow.files import (
 from multiflow.index import subset_range
 from multiflow.pairs import Pair, Problems, pair_files, read_headers, resolve_roots
 from multiflow.segmentation import SegmentationIterator
+from multiflow.transforms import Transformer
 
 
 class SegmentationDirectoryIterator(SegmentationIterator):
@@ -43,7 +45,7 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         self,
         image_directories: Any,
         mask_directories: Any,
-        image_data_generator: _keras.ImageDataGenerator,
+        image_data_generator: Transformer,
         *,
         target_size: Size | None,
         color_mode: str,
@@ -53,6 +55,7 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         keep_aspect_ratio: bool,
         mask_path: Callable[[str], str] | None,
         mask_colors: Mapping[tuple[int, int, int], int] | None,
+        cache: Any,
         **arguments: Any,
     ) -> None:
         _checks.check_batch_arguments(
@@ -91,7 +94,7 @@ class SegmentationDirectoryIterator(SegmentationIterator):
             "keep_aspect_ratio": keep_aspect_ratio,
             "channels_first": channels_first,
         }
-        images = ImageFiles(
+        images = ImageAndArrayFiles(
             self.filepaths,
             num_channels=common_image_channels(pairs, image_headers, color_mode),
             color_mode=color_mode,
@@ -106,9 +109,10 @@ class SegmentationDirectoryIterator(SegmentationIterator):
             colors=mask_colors,
             **options,
         )
+        _checks.check_cache(cache, [*self.image_directories, *self.mask_directories])
         super().__init__(
-            images,
-            masks,
+            cache_files(images, cache, image_data_generator.threads),
+            cache_files(masks, cache, image_data_generator.threads),
             image_data_generator,
             subset=None,
             target_size=None,

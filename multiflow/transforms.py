@@ -5,31 +5,187 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import keras
 import numpy as np
+from PIL import Image, ImageEnhance
 
 from multiflow import _keras
+from multiflow.affine import OUTSIDE, affine_matrix
+from multiflow.warp import FLOATS, Warp, flipped, warp_image, warp_positions
 
-OUTSIDE = -1
+
+class Transformer(_keras.ImageDataGenerator):
+    """Keras' generator with a faster warp, and as many threads as it may use for a batch."""
+
+    threads: int | None = None
+
+    def apply_transform(self, x: Any, transform_parameters: dict[str, Any]) -> Any:
+        """An image, transformed by given parameters, as Keras does it.
+
+        Args:
+            x: array of shape `(height, width, channels)`, or channels first if the generator's
+                `data_format` says so.
+            transform_parameters: dict with any of `"theta"` and `"shear"` in degrees, `"tx"` and
+                `"ty"` in pixels, the factors `"zx"` and `"zy"`, the bools `"flip_horizontal"` and
+                `"flip_vertical"`, and the numbers `"channel_shift_intensity"` and `"brightness"`.
+
+        Returns:
+            Array of the same shape.
+        """
+        if np.ndim(x) != 3:
+            return super().apply_transform(x, transform_parameters)
+        channel_axis = self.channel_axis - 1
+        size = (x.shape[self.row_axis - 1], x.shape[self.col_axis - 1])
+        matrix = affine_matrix(transform_parameters, *size)
+        if matrix is not None:
+            # One plane per channel, as Keras builds it: where values lie decides how means round.
+            planes = np.empty((x.shape[channel_axis], *size), x.dtype.newbyteorder("="))
+            warp = Warp(matrix, self.interpolation_order, self.fill_mode, self.cval)
+            warp_image(np.moveaxis(x, channel_axis, 2), np.moveaxis(planes, 0, 2), warp)
+            x = np.moveaxis(planes, 0, channel_axis)
+        if transform_parameters.get("channel_shift_intensity") is not None:
+            intensity = transform_parameters["channel_shift_intensity"]
+            x = _keras.apply_channel_shift(x, intensity, channel_axis)
+        for axis, flips in zip(
+            (self.row_axis, self.col_axis), _flips(transform_parameters), strict=True
+        ):
+            if flips:
+                x = np.flip(x, axis - 1)
+        if transform_parameters.get("brightness") is not None:
+            x = _keras.apply_brightness_shift(x, transform_parameters["brightness"], False)
+        return x
 
 
-def transform_image(
-    generator: _keras.ImageDataGenerator, image: np.ndarray, parameters: dict[str, Any]
-) -> np.ndarray:
-    """The image, transformed by `parameters` and standardised, as Keras does it."""
-    image = generator.apply_transform(image.astype(generator.dtype), parameters)
-    return generator.standardize(image)
+_HOOKS = {
+    "get_random_transform": _keras.ImageDataGenerator.get_random_transform,
+    "apply_transform": Transformer.apply_transform,
+    "standardize": _keras.ImageDataGenerator.standardize,
+}
+
+
+def is_overridden(generator: Transformer, name: str) -> bool:
+    """Whether a user has put an own method in the place of one of Keras'."""
+    return getattr(getattr(generator, name), "__func__", None) is not _HOOKS[name]
+
+
+def is_customised(generator: Transformer) -> bool:
+    """Whether a user's own code takes part in the transform."""
+    return bool(generator.preprocessing_function) or any(
+        is_overridden(generator, name) for name in _HOOKS
+    )
+
+
+def transform_into(
+    row: np.ndarray,
+    image: np.ndarray,
+    generator: Transformer,
+    parameters: dict[str, Any],
+    working_dtype: Any,
+) -> None:
+    """Writes an image, transformed and standardised as Keras does it, into its row of a batch.
+
+    Args:
+        row: the place of the image in the batch.
+        image: the image, of any dtype.
+        generator: a generator that is not customised.
+        parameters: what was drawn for the image.
+        working_dtype: the dtype in which Keras transforms.
+    """
+    if not _works_in_place(generator, row.dtype, working_dtype):
+        image = generator.apply_transform(image.astype(working_dtype), parameters)
+        row[...] = generator.standardize(image)
+        return
+    if image.dtype != np.uint8:
+        image = image.astype(row.dtype, copy=False)
+    intensity, brightness = parameters["channel_shift_intensity"], parameters["brightness"]
+    only_rescales = (
+        intensity is None
+        and brightness is None
+        and not generator.featurewise_center
+        and not generator.featurewise_std_normalization
+        and type(generator.rescale) in (type(None), int, float)
+    )
+    _warp_and_flip(row, image, generator, parameters, (only_rescales and generator.rescale) or None)
+    if intensity is not None:
+        lowest, highest = row.min(), row.max()
+        row += intensity
+        np.clip(row, lowest, highest, out=row)
+    if brightness is not None:
+        _change_brightness(row, generator.channel_axis, brightness)
+    if not only_rescales:
+        generator.standardize(row)
+
+
+def _works_in_place(generator: Transformer, dtype: np.dtype, working_dtype: Any) -> bool:
+    """Whether all steps give in the batch the bits that they give in Keras' separate arrays.
+
+    Means and whitening round by how an image lies in memory; brightness changes the dtype to
+    Keras' `floatx`.
+    """
+    return (
+        dtype == working_dtype
+        and dtype in FLOATS
+        and not generator.samplewise_center
+        and not generator.samplewise_std_normalization
+        and not generator.zca_whitening
+        and (generator.brightness_range is None or dtype == keras.config.floatx())
+    )
+
+
+def _warp_and_flip(
+    row: np.ndarray,
+    image: np.ndarray,
+    generator: Transformer,
+    parameters: dict[str, Any],
+    scale: float | None,
+) -> None:
+    if generator.channel_axis == 1:
+        image, target = image.transpose(1, 2, 0), row.transpose(1, 2, 0)
+    else:
+        target = row
+    flips = _flips(parameters)
+    matrix = affine_matrix(parameters, *image.shape[:2])
+    if matrix is None:
+        factor = row.dtype.type(scale or 1)
+        np.multiply(image, factor, out=flipped(target, flips), dtype=row.dtype)
+        return
+    if image.base is not None:
+        # Read in one go into the processor's cache, for a warp reads here and there.
+        image = image.copy("K")
+    order, fill_mode, cval = generator.interpolation_order, generator.fill_mode, generator.cval
+    warp_image(image, target, Warp(matrix, order, fill_mode, cval, flips, scale))
+
+
+def _flips(parameters: dict[str, Any]) -> tuple[bool, bool]:
+    return bool(parameters.get("flip_vertical")), bool(parameters.get("flip_horizontal"))
+
+
+def _change_brightness(image: np.ndarray, channel_axis: int, brightness: float) -> None:
+    if (
+        channel_axis == 3
+        and keras.config.image_data_format() == "channels_last"
+        and image.shape[2] in (1, 3)
+        and image.min() >= 0
+        and image.max() <= 255
+    ):
+        # Keras has Pillow do it on whole images of 8 bits; all values they can have are enough.
+        levels = Image.fromarray(np.arange(256, dtype=np.uint8)[np.newaxis])
+        table = np.asarray(ImageEnhance.Brightness(levels).enhance(brightness), image.dtype)[0]
+        np.take(table, image.astype(np.uint8), out=image, mode="clip")
+    else:
+        image[...] = _keras.apply_brightness_shift(image, brightness, False)
 
 
 def source_positions(
-    generator: _keras.ImageDataGenerator,
+    generator: Transformer,
     size: tuple[int, int],
     parameters: dict[str, Any],
     fill_mode: str,
 ) -> np.ndarray:
     """Where each pixel of a warped image comes from, without interpolation.
 
-    The generator's own warp, at order 0, is applied to an image of pixel numbers. What it gives is
-    exact for masks of any dtype, and for any number of channels and masks at once.
+    What is found is exact for masks of any dtype, and serves any number of channels and masks. An
+    overridden `apply_transform` is applied, at order 0, to an image of pixel numbers.
 
     Args:
         generator: the generator whose `apply_transform` warps the images.
@@ -38,22 +194,26 @@ def source_positions(
         fill_mode: how to fill what the warp leaves empty.
 
     Returns:
-        int64 array of shape `size`: positions in the flattened image, or `OUTSIDE` where
+        Integer array of shape `size`: positions in the flattened image, or `OUTSIDE` where
         `fill_mode="constant"` fills.
 
     Raises:
         ValueError: if an overridden `apply_transform` gives anything but pixels of the image.
     """
-    warp = copy.copy(generator)
-    warp.interpolation_order, warp.fill_mode, warp.cval = 0, fill_mode, OUTSIDE
+    if not is_overridden(generator, "apply_transform"):
+        matrix, flips = affine_matrix(parameters, *size), _flips(parameters)
+        if matrix is None:
+            return flipped(np.arange(size[0] * size[1]).reshape(size), flips)
+        return warp_positions(size, Warp(matrix, 0, fill_mode, OUTSIDE, flips))
+    mover = copy.copy(generator)
+    mover.interpolation_order, mover.fill_mode, mover.cval = 0, fill_mode, OUTSIDE
     numbers = np.arange(size[0] * size[1], dtype=np.int64).reshape(size)
     geometric = {**parameters, "channel_shift_intensity": None, "brightness": None}
     channel_axis = generator.channel_axis - 1
     image = np.expand_dims(numbers, channel_axis)
-    warped = warp.apply_transform(image, geometric)
+    warped = mover.apply_transform(image, geometric)
     name = f"{type(generator).__name__}.apply_transform"
-    overridden = type(generator).apply_transform is not _keras.ImageDataGenerator.apply_transform
-    if overridden and not np.array_equal(warped, warp.apply_transform(image, geometric)):
+    if not np.array_equal(warped, mover.apply_transform(image, geometric)):
         raise ValueError(
             f"{name} gives different results for the same parameters, so that masks would not "
             "follow their images. Draw random numbers in `get_random_transform`, and hand them "
@@ -91,9 +251,9 @@ def take_pixels(
     if array.ndim == 3 and channels_first:
         array = np.moveaxis(array, 0, -1)
         return np.moveaxis(take_pixels(array, positions, outside), -1, 0)
-    flat = array.reshape(-1, *array.shape[2:])
-    taken = flat[positions]
-    taken[positions == OUTSIDE] = outside
+    taken = array.reshape(-1, *array.shape[2:]).take(positions, 0, mode="clip")
+    if positions.min() == OUTSIDE:
+        taken[positions == OUTSIDE] = outside
     return taken
 
 

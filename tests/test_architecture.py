@@ -19,10 +19,12 @@ LAYERS = [
     ["segmentation_files"],
     ["segmentation"],
     ["iterators"],
-    ["pairs", "masks"],
+    ["batches", "cache", "pairs", "masks"],
     ["index", "files"],
-    ["_checks", "_array_checks", "resize", "transforms"],
-    ["_keras", "paths", "structures", "summary", "samples", "pictures"],
+    ["_checks", "_array_checks", "decoding", "transforms"],
+    ["drawing", "kernels", "resize", "warp"],
+    ["_keras", "affine", "fast", "parallel", "paths", "pictures", "samples", "structures"],
+    ["summary"],
 ]
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 

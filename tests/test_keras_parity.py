@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pathlib
 import random
 import warnings
@@ -12,6 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from comparison import fingerprint, random_state
 
 from multiflow import MultiDirImageDataGenerator, _keras
 
@@ -41,19 +41,6 @@ FLOWS: list[dict[str, Any]] = [
     {"seed": 3, "batch_size": 12},
     {"seed": 3, "batch_size": 100},
 ]
-
-
-def fingerprint(value: Any) -> Any:
-    """Something that is equal for equal batches only: bytes, shapes, dtypes and structure."""
-    if isinstance(value, (list, tuple)):
-        return type(value), [fingerprint(part) for part in value]
-    if value is None:
-        return None
-    return value.shape, value.dtype, hashlib.sha256(value.tobytes()).hexdigest()
-
-
-def random_state() -> str:
-    return hashlib.sha256(repr(np.random.get_state()).encode()).hexdigest()
 
 
 def trace_batches(iterator: Any) -> list[Any]:
@@ -509,8 +496,13 @@ def test_fit_evaluate_predict(three_classes: pathlib.Path, method: str) -> None:
 def test_signatures_extend_keras() -> None:
     import inspect
 
-    own_options = ["workers", "use_multiprocessing", "max_queue_size"]
-    for method in ("flow", "flow_from_directory", "flow_from_dataframe"):
+    own_options = ["cache", "workers", "use_multiprocessing", "max_queue_size"]
+    for method, own in (
+        ("__init__", ["threads"]),
+        ("flow", own_options[1:]),
+        ("flow_from_directory", own_options),
+        ("flow_from_dataframe", own_options),
+    ):
         theirs = inspect.signature(getattr(_keras.ImageDataGenerator, method)).parameters
         ours = inspect.signature(getattr(MultiDirImageDataGenerator, method)).parameters
         positional = [
@@ -519,7 +511,7 @@ def test_signatures_extend_keras() -> None:
         assert positional == [
             (p.name, p.default) for p in theirs.values() if p.kind is p.POSITIONAL_OR_KEYWORD
         ]
-        assert [p.name for p in ours.values() if p.kind is p.KEYWORD_ONLY] == own_options
+        assert [p.name for p in ours.values() if p.kind is p.KEYWORD_ONLY] == own
 
 
 def test_overridden_methods_are_called(three_classes: pathlib.Path) -> None:

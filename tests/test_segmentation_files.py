@@ -5,6 +5,8 @@ from __future__ import annotations
 import pathlib
 import re
 import struct
+import threading
+import time
 import types
 import zlib
 from collections.abc import Callable
@@ -291,9 +293,8 @@ class TestReading:
         images, masks = make_pairs(["1"])
         iterator = flow([images], [masks])
         (images / "1.png").write_bytes(b"no image")
-        with pytest.raises(
-            ValueError, match=re.escape(f"{str(images / '1.png')!r} cannot be read")
-        ):
+        path = str(images / "1.png")
+        with pytest.raises(OSError, match=re.escape(f"{path!r} cannot be read")):
             iterator[0]
 
     def test_value_outside_the_classes_names_the_file(self, make_pairs: Any) -> None:
@@ -428,7 +429,7 @@ class TestErrors:
         np.save(masks / "1.npy", np.zeros((12, 9)))
         iterator = flow([images], [masks])
         np.save(masks / "1.npy", np.array([{"a": 1}]), allow_pickle=True)
-        with pytest.raises(ValueError, match=r"1\.npy' cannot be read: .*allow_pickle=False"):
+        with pytest.raises(ValueError, match=r"1\.npy' cannot be read: .*Python objects"):
             iterator[0]
 
     def test_colors_outside_the_classes(self, make_pairs: Any) -> None:
@@ -492,3 +493,55 @@ class TestErrors:
         (masks / "1.png").unlink()
         with pytest.warns(UserWarning, match=r"1 masks are JPEG files, such as .*1.jpg"):
             flow([images], [masks])
+
+
+def test_images_lie_in_memory_as_in_keras_flow(make_pairs: Any) -> None:
+    """Means of float32 round by how an image lies in memory."""
+    images, masks = make_pairs([str(number) for number in range(9)], size=(224, 224))
+    arguments = {
+        "samplewise_std_normalization": True,
+        "data_format": "channels_first",
+        "rescale": 1 / 255,
+    }
+    with pytest.warns(UserWarning, match="samplewise_center"):
+        generators = [
+            cls(**arguments) for cls in (_keras.ImageDataGenerator, MultiDirImageDataGenerator)
+        ]
+    iterator = generators[1].flow_segmentation_from_directories(
+        [images], [masks], None, shuffle=False
+    )
+    stacked = np.array(
+        [
+            keras.utils.img_to_array(keras.utils.load_img(path), "channels_first")
+            for path in iterator.filepaths
+        ],
+        order="C",
+    )
+    expected = generators[0].flow(stacked, shuffle=False)[0]
+    assert iterator[0][0].tobytes() == expected.tobytes()
+
+
+def test_headers_of_arrays_are_read_one_at_a_time(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, load = threading.Lock(), np.load
+
+    def load_alone(*arguments: Any, **options: Any) -> Any:
+        assert reading.acquire(blocking=False)
+        time.sleep(0.001)
+        try:
+            return load(*arguments, **options)
+        finally:
+            reading.release()
+
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+        for number in range(20):
+            np.save(tmp_path / folder / f"{number}.npy", np.ones((6, 5)))
+    monkeypatch.setattr(np, "load", load_alone)
+    generator = MultiDirImageDataGenerator(threads=4)
+    next(
+        generator.flow_segmentation_from_directories(
+            [tmp_path / "images"], [tmp_path / "masks"], (3, 4), "grayscale"
+        )
+    )

@@ -1,0 +1,96 @@
+"""Samples → batch: parameters drawn for all images at once, images transformed in threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from multiflow.affine import affine_matrix
+from multiflow.drawing import draw_transforms
+from multiflow.parallel import read_all, reads_in_threads, run_all
+from multiflow.transforms import Transformer, is_customised, transform_into
+
+# The number of values from which images of an array are worth sharing among threads.
+LEAST_WARPED, LEAST_COPIED = 2**12, 2**16
+
+
+def transform_batch(
+    generator: Transformer,
+    images: Any,
+    samples: Sequence[int] | np.ndarray,
+    *,
+    dtype: Any,
+    working_dtype: Any,
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """The images of a batch, transformed and standardised as Keras does it.
+
+    With Keras' own methods, parameters are drawn first, and images are then read and transformed
+    in threads. A `preprocessing_function` and overridden methods may draw random numbers and need
+    not be safe in threads: with them, only reading runs in threads, and images are transformed one
+    after the other, in Keras' order.
+
+    Args:
+        generator: what transforms the images.
+        images: array of images, or anything with `shape` and item access.
+        samples: which images.
+        dtype: the dtype of the batch.
+        working_dtype: the dtype in which images are transformed.
+
+    Returns:
+        The batch, and what was drawn for each image.
+    """
+    batch = np.empty((len(samples), *images.shape[1:]), dtype)
+    if is_customised(generator):
+        draws = []
+        for position, image in enumerate(read_all(images, samples, generator.threads)):
+            draws.append(generator.get_random_transform(image.shape))
+            image = generator.apply_transform(image.astype(working_dtype), draws[-1])
+            batch[position] = generator.standardize(image)
+        return batch, draws
+    draws = draw_transforms(generator, images.shape[1:], len(samples))
+    if not reads_in_threads(images):
+        images = dict(zip(samples, read_all(images, samples, 1), strict=True))
+
+    def transform(position: int) -> None:
+        image = np.asarray(images[samples[position]])
+        transform_into(batch[position], image, generator, draws[position], working_dtype)
+
+    run_all(transform, range(len(samples)), useful_threads(generator, images, draws))
+    return batch, draws
+
+
+def useful_threads(
+    generator: Transformer, images: Any, draws: Sequence[dict[str, Any]]
+) -> int | None:
+    """How many threads share a batch: one, the caller's, if that costs less than waking others."""
+    is_warped = any(affine_matrix(parameters, 1, 1) is not None for parameters in draws[:1])
+    least = LEAST_WARPED if is_warped else LEAST_COPIED
+    is_small = isinstance(images, np.ndarray) and images[:1].size < least
+    return 1 if is_small else generator.threads
+
+
+def save_images(
+    iterator: Any, images: np.ndarray, index_array: np.ndarray, limit: int
+) -> list[str]:
+    """Saves the images of a batch as Keras does, where the iterator's attributes say.
+
+    Args:
+        iterator: an iterator with Keras' attributes `save_to_dir`, `save_prefix`, `save_format`.
+        images: the batch.
+        index_array: the positions of the images in the data set.
+        limit: the random numbers in the names are below it.
+
+    Returns:
+        The paths, without their extensions.
+    """
+    stems = []
+    for image, index in zip(images, index_array, strict=True):
+        name = f"{iterator.save_prefix}_{index}_{np.random.randint(limit)}"
+        stems.append(os.path.join(iterator.save_to_dir, name))
+        picture = keras.utils.array_to_img(image, iterator.data_format, scale=True)
+        picture.save(f"{stems[-1]}.{iterator.save_format}")
+    return stems

@@ -1,0 +1,139 @@
+"""Pictures → pixels, as Keras' `load_img` decodes them, and faster where that is possible."""
+
+from __future__ import annotations
+
+import functools
+import io
+import threading
+from types import ModuleType
+from typing import Any
+
+import keras
+import numpy as np
+from PIL import Image
+
+from multiflow import _keras, fast
+from multiflow.resize import centred_box, resize
+
+# What simplejpeg decodes to, by the colours that the file holds and those that are wanted. Other
+# kinds, such as CMYK, are Pillow's, and so is the grey of a coloured picture.
+COLORSPACES = {
+    ("YCbCr", "rgb"): "RGB",
+    ("YCbCr", "rgba"): "RGBA",
+    ("Gray", "rgb"): "RGB",
+    ("Gray", "rgba"): "RGBA",
+    ("Gray", "grayscale"): "GRAY",
+}
+NUM_CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}  # of Keras' color modes
+# The largest buffer, in bytes, that a thread keeps.
+MOST_KEPT = 2**26
+
+_buffers = threading.local()
+
+
+def load_image(
+    path: str,
+    color_mode: str,
+    target_size: tuple[int, int],
+    interpolation: str,
+    keep_aspect_ratio: bool,
+) -> np.ndarray:
+    """The pixels of a picture as `keras.utils.load_img` gives them, with the same errors.
+
+    Args:
+        path: the file.
+        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        target_size: (height, width) of the result.
+        interpolation: how the picture is resized.
+        keep_aspect_ratio: whether it is cropped to the ratio of `target_size` before.
+
+    Returns:
+        Array of shape `(height, width, channels)`, of uint8, or of uint16 or int32 for the grey of
+        pictures with more than 8 bits.
+    """
+    with open(path, "rb", buffering=0) as file:
+        data = file.read()
+    pixels = _load_jpeg(data, color_mode, target_size, interpolation, keep_aspect_ratio)
+    if pixels is None:
+        image = keras.utils.load_img(
+            io.BytesIO(data), color_mode, target_size, interpolation, keep_aspect_ratio
+        )
+        pixels = np.asarray(image)
+    return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
+
+
+def _load_jpeg(
+    data: bytes,
+    color_mode: str,
+    target_size: tuple[int, int],
+    interpolation: str,
+    keep_aspect_ratio: bool,
+) -> np.ndarray | None:
+    """As `load_image`, if simplejpeg can do it; else None."""
+    simplejpeg = fast.import_simplejpeg()
+    if not simplejpeg or not _decodes_as_pillow(simplejpeg):
+        return None
+    if interpolation not in _keras.PIL_INTERPOLATION_METHODS:
+        return None
+    pixels = _decode_jpeg(simplejpeg, data, color_mode)
+    if pixels is None:
+        return None
+    size = (pixels.shape[0], pixels.shape[1])
+    if size == tuple(target_size):
+        return pixels.copy()
+    box = centred_box(size, target_size) if keep_aspect_ratio else (0, 0, *size)
+    if interpolation == "nearest":
+        return resize(pixels, target_size, interpolation, channels_first=False, box=box)
+    picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
+    resample = _keras.PIL_INTERPOLATION_METHODS[interpolation]
+    left_top_right_bottom = (box[1], box[0], box[3], box[2])
+    return np.asarray(picture.resize(target_size[::-1], resample, left_top_right_bottom))
+
+
+def _decode_jpeg(simplejpeg: Any, data: bytes, color_mode: str) -> np.ndarray | None:
+    """The pixels of a JPEG file, which the next call in this thread overwrites."""
+    if not data.startswith(b"\xff\xd8\xff"):
+        return None
+    try:
+        height, width, colors, _ = simplejpeg.decode_jpeg_header(data)
+        colorspace = COLORSPACES.get((colors, color_mode))
+        # Pillow warns of huge pictures, or refuses them.
+        if colorspace is None or height * width > (Image.MAX_IMAGE_PIXELS or np.inf):
+            return None
+        return simplejpeg.decode_jpeg(
+            data,
+            colorspace,
+            fastdct=False,
+            fastupsample=False,
+            buffer=_buffer(height * width * NUM_CHANNELS[color_mode]),
+        )
+    except (ValueError, KeyError):  # damaged or unusual, which Pillow may forgive
+        return None
+
+
+def _buffer(num_bytes: int) -> np.ndarray:
+    """Memory of this thread, which is much faster than new memory for each picture."""
+    buffer = getattr(_buffers, "jpeg", None)
+    if buffer is None or len(buffer) < num_bytes:
+        buffer = np.empty(num_bytes, np.uint8)
+        if num_bytes <= MOST_KEPT:
+            _buffers.jpeg = buffer
+    return buffer
+
+
+@functools.cache
+def _decodes_as_pillow(simplejpeg: ModuleType) -> bool:
+    """Whether both compute alike, which depends on the libraries they were built with."""
+    noise = np.random.default_rng(0).integers(0, 256, (37, 51, 3), dtype=np.uint8)
+    picture = Image.fromarray(noise)
+    for mode, subsampling in (("RGB", 0), ("RGB", 1), ("RGB", 2), ("L", 0)):
+        for progressive in (False, True):
+            file = io.BytesIO()
+            picture.convert(mode).save(
+                file, "JPEG", subsampling=subsampling, progressive=progressive, quality=80
+            )
+            expected = np.asarray(Image.open(file).convert("RGB"))
+            received = _decode_jpeg(simplejpeg, file.getvalue(), "rgb")
+            if received is None or not np.array_equal(expected, received):
+                return False
+    return True

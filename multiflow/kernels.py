@@ -1,0 +1,324 @@
+"""SciPy's affine warp at orders 0 and 1 as compiled loops; needs numba, from the extra `fast`.
+
+The arithmetic is that of `scipy.ndimage.affine_transform`, operation for operation, so that results
+are equal bit for bit; `multiflow.warp` checks that they are, on the machine at hand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from multiflow.affine import FILL_MODES, OUTSIDE
+
+NEAREST, CONSTANT, REFLECT, WRAP = range(len(FILL_MODES))
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """The function as machine code that lets other threads run, kept on disk where possible.
+
+    Fast-math stays off: it would reorder sums, fuse products and lose the sign of zero.
+    """
+    try:
+        return numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # none of the folders for it can be written to
+        return numba.njit(nogil=True)(function)
+
+
+class Pixels(NamedTuple):
+    """An image as a flat array, and how far apart its pixels and its channels lie in it."""
+
+    values: np.ndarray
+    pixel_stride: int
+    channel_stride: int
+
+
+class Path(NamedTuple):
+    """Where the pixels of a warped and then flipped image come from.
+
+    Before the flips, row `i` and column `j` come from the coordinate `matrix @ (i, j, 1)`.
+    """
+
+    height: int
+    width: int
+    matrix: np.ndarray
+    flip_rows: bool
+    flip_columns: bool
+    fill_mode: int
+
+
+@compiled
+def coordinate(path: Path, row: int, column: int) -> tuple[float, float]:
+    """Where a pixel comes from, as SciPy rounds it: the offset first, nothing fused."""
+    matrix = path.matrix
+    i = path.height - 1 - row if path.flip_rows else row
+    j = path.width - 1 - column if path.flip_columns else column
+    return (
+        (matrix[0, 2] + i * matrix[0, 0]) + j * matrix[0, 1],
+        (matrix[1, 2] + i * matrix[1, 0]) + j * matrix[1, 1],
+    )
+
+
+@compiled
+def fold(x: float, length: int, fill_mode: int) -> float:
+    """A coordinate outside the image folded back into it; `OUTSIDE` for a constant."""
+    last = length - 1
+    if fill_mode == NEAREST or 0.0 <= x <= last:
+        return x
+    if fill_mode == CONSTANT:
+        return float(OUTSIDE)
+    if length == 1:
+        return 0.0
+    if fill_mode == WRAP:
+        if x < 0.0:
+            return x + last * (int(-x / last) + 1)
+        return x - last * int(x / last)
+    period = 2 * length
+    if x < 0.0:
+        if x < -period:
+            x += period * int(-x / period)
+        if x < -length:
+            return x + period
+        return (1e-15 if x > -1e-15 else -x) - 1.0
+    x -= period * int(x / period)
+    return period - x - 1.0 if x >= length else x
+
+
+@compiled
+def run_inside(path: Path, i: int, with_neighbours: bool) -> tuple[int, int]:
+    """The first pixel of a row that comes from inside the image, and the one after the last.
+
+    Coordinates move one way along a row, so between these two all come from inside.
+    """
+    last_row, last_column = path.height - 1, path.width - 1
+    begin, end = path.width, 0
+    for from_end in range(2):
+        for distance in range(path.width):
+            j = last_column - distance if from_end else distance
+            row, column = coordinate(path, i, j)
+            if (0.0 <= row < last_row and 0.0 <= column < last_column) or (
+                not with_neighbours and 0.0 <= row <= last_row and 0.0 <= column <= last_column
+            ):
+                if from_end:
+                    end = j + 1
+                else:
+                    begin = j
+                break
+    return begin, max(begin, end)
+
+
+@compiled
+def tap(index: float, length: int, mirrored: bool) -> np.int32:
+    """The pixel at an index that may lie just outside, repeating or mirroring the edge."""
+    last = np.int32(length - 1)
+    inside = np.int32(min(max(index, -1.0), float(length)))
+    if mirrored and length > 1:
+        return last - abs(last - abs(inside))
+    return min(max(inside, np.int32(0)), last)
+
+
+@compiled
+def set_taps(
+    taps: np.ndarray,
+    weights: np.ndarray,
+    target: int,
+    row: float,
+    column: float,
+    path: Path,
+    pixel_stride: int,
+    mirrored: bool,
+) -> None:
+    """Notes which four pixels are blended at a coordinate, and the weights of the first."""
+    top, left = math.floor(row), math.floor(column)
+    stride = np.int32(pixel_stride)
+    row_stride = np.int32(path.width) * stride
+    row_0 = tap(top, path.height, mirrored) * row_stride
+    row_1 = tap(top + 1.0, path.height, mirrored) * row_stride
+    column_0 = tap(left, path.width, mirrored) * stride
+    column_1 = tap(left + 1.0, path.width, mirrored) * stride
+    taps[0, target] = np.uint32(row_0 + column_0)
+    taps[1, target] = np.uint32(row_0 + column_1)
+    taps[2, target] = np.uint32(row_1 + column_0)
+    taps[3, target] = np.uint32(row_1 + column_1)
+    weights[0, target] = 1.0 - (row - top)
+    weights[1, target] = 1.0 - (column - left)
+
+
+@compiled
+def warp_linear(
+    source: Pixels,
+    target: Pixels,
+    path: Path,
+    cval: float,
+    scale: float,
+    channels: tuple[int, ...],
+    levels: np.ndarray | None,
+) -> None:
+    """Warps and flips an image at order 1.
+
+    Each row takes two passes: the first finds which pixels to blend and how, without a branch, so
+    that it is done for several pixels at once; the second blends. Indices are unsigned, since numba
+    handles negative ones at the cost of a third of the time.
+
+    Args:
+        source: the image, of uint8 or of the dtype of the target.
+        target: what to write to, of float32 or float64.
+        path: the warp.
+        cval: the value of pixels outside the image, if the fill mode is `CONSTANT`.
+        scale: a factor for the result, of its dtype.
+        channels: a tuple with an entry for each channel, so that their number is known when the
+            loop over them is compiled.
+        levels: for an image of uint8 the values 0 to 255 in float64: to look them up is faster
+            than to convert. None for others.
+    """
+    height, width, fill_mode = path.height, path.width, path.fill_mode
+    taps = np.empty((4, width), np.uint32)
+    weights = np.empty((2, width), np.float64)
+    values, out = source.values, target.values
+    source_channel, target_channel = (
+        np.uint32(source.channel_stride),
+        np.uint64(target.channel_stride),
+    )
+    pixel_stride = np.uint64(target.pixel_stride)
+    for i in range(height):
+        first, stop = run_inside(path, i, False) if fill_mode == CONSTANT else (0, width)
+        for j in range(width):
+            row, column = coordinate(path, i, j)
+            set_taps(taps, weights, j, row, column, path, source.pixel_stride, False)
+        if fill_mode != NEAREST:
+            begin, end = run_inside(path, i, True)
+            for j in range(first, stop):
+                if begin <= j < end:
+                    continue
+                row, column = coordinate(path, i, j)
+                row, column = fold(row, height, fill_mode), fold(column, width, fill_mode)
+                mirrored = fill_mode != REFLECT
+                set_taps(taps, weights, j, row, column, path, source.pixel_stride, mirrored)
+        row_place = np.uint64(i * width * target.pixel_stride)
+        for j in range(np.uint64(first), np.uint64(stop)):
+            tap_0, tap_1, tap_2, tap_3 = taps[0, j], taps[1, j], taps[2, j], taps[3, j]
+            row_0, column_0 = weights[0, j], weights[1, j]
+            row_1, column_1 = 1.0 - row_0, 1.0 - column_0
+            place = row_place + j * pixel_stride
+            for _ in range(len(channels)):
+                if levels is None:
+                    total = 0.0 + (values[tap_0] * row_0) * column_0
+                    total += (values[tap_1] * row_0) * column_1
+                    total += (values[tap_2] * row_1) * column_0
+                    total += (values[tap_3] * row_1) * column_1
+                else:
+                    total = 0.0 + (levels[values[tap_0]] * row_0) * column_0
+                    total += (levels[values[tap_1]] * row_0) * column_1
+                    total += (levels[values[tap_2]] * row_1) * column_0
+                    total += (levels[values[tap_3]] * row_1) * column_1
+                out[place] = total
+                out[place] *= scale
+                tap_0 += source_channel
+                tap_1 += source_channel
+                tap_2 += source_channel
+                tap_3 += source_channel
+                place += target_channel
+        for j in range(width):
+            if first <= j < stop:
+                continue
+            place = np.uint64((i * width + j) * target.pixel_stride)
+            for _ in range(len(channels)):
+                out[place] = cval
+                out[place] *= scale
+                place += target_channel
+
+
+@compiled
+def find_positions(path: Path, positions: np.ndarray) -> None:
+    """Which pixel each pixel of a warped and flipped image is, at order 0.
+
+    Args:
+        path: the warp.
+        positions: int32 array of shape `(height, width)`, to be filled with positions in the
+            flattened image, and `OUTSIDE` where the fill mode is `CONSTANT`.
+    """
+    height, width, fill_mode = path.height, path.width, path.fill_mode
+    for i in range(height):
+        for j in range(width):
+            row, column = coordinate(path, i, j)
+            row_0 = tap(math.floor(row + 0.5), height, False)
+            column_0 = tap(math.floor(column + 0.5), width, False)
+            positions[i, j] = row_0 * np.int32(width) + column_0
+        if fill_mode != NEAREST:
+            begin, end = run_inside(path, i, True)
+            for j in range(width):
+                if begin <= j < end:
+                    continue
+                row, column = coordinate(path, i, j)
+                row, column = fold(row, height, fill_mode), fold(column, width, fill_mode)
+                if row == OUTSIDE or column == OUTSIDE:
+                    positions[i, j] = OUTSIDE
+                    continue
+                row_0 = tap(math.floor(row + 0.5), height, fill_mode != REFLECT)
+                column_0 = tap(math.floor(column + 0.5), width, fill_mode != REFLECT)
+                positions[i, j] = row_0 * np.int32(width) + column_0
+
+
+@compiled
+def take(
+    source: Pixels,
+    target: Pixels,
+    positions: np.ndarray,
+    cval: float,
+    scale: float,
+    channels: tuple[int, ...],
+) -> None:
+    """Writes the pixels of an image that `find_positions` found, times a factor.
+
+    Args:
+        source: the image, of uint8 or of the dtype of the target.
+        target: what to write to, of float32 or float64.
+        positions: flat int32 array.
+        cval: the value of pixels that are `OUTSIDE`.
+        scale: a factor for the result, of its dtype.
+        channels: a tuple with an entry for each channel.
+    """
+    values, out = source.values, target.values
+    for pixel in range(len(positions)):
+        position = positions[pixel]
+        place = np.uint64(pixel * target.pixel_stride)
+        origin = np.uint32(max(position, 0) * source.pixel_stride)
+        for _ in range(len(channels)):
+            out[place] = cval if position == OUTSIDE else 0.0 + values[origin]
+            out[place] *= scale
+            origin += np.uint32(source.channel_stride)
+            place += np.uint64(target.channel_stride)
+
+
+@compiled
+def pick(
+    image: np.ndarray,
+    width: int,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    out: np.ndarray,
+    channels: tuple[int, ...],
+) -> None:
+    """Writes the pixels where some rows and columns of an image cross.
+
+    Args:
+        image: flat array of an image with its channels last.
+        width: of the image.
+        rows: which rows.
+        columns: which columns.
+        out: flat array for the result.
+        channels: a tuple with an entry for each channel.
+    """
+    place = np.uint64(0)
+    for row in rows:
+        row_place = np.uint64(row * width * len(channels))
+        for column in columns:
+            origin = row_place + np.uint64(column * len(channels))
+            for _ in range(len(channels)):
+                out[place] = image[origin]
+                origin += np.uint64(1)
+                place += np.uint64(1)

@@ -1,0 +1,243 @@
+"""Affine warps of images, equal to SciPy's bit for bit: by compiled loops where they are, or SciPy.
+
+Images are arrays of shape `(height, width, channels)`, whichever axis holds the channels in memory.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import warnings
+from numbers import Integral
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from multiflow import fast
+from multiflow.affine import FILL_MODES, OUTSIDE
+
+FLOATS = (np.float32, np.float64)
+NUM_CHECKS = 300
+# Offsets in compiled loops are 32-bit integers.
+MOST_VALUES = 2**31 - 1
+
+_IDENTITY = np.eye(2)
+_LEVELS = np.arange(256.0)
+_exact_kinds: dict[Any, bool] = {}
+_checking = threading.Lock()
+
+
+class Warp(NamedTuple):
+    """What is done to an image: it is warped, then flipped, then scaled.
+
+    Attributes:
+        matrix: array of shape `(2, 3)`, from (row, column, 1) of the warped image to the image.
+        order: the order of the spline, from 0 to 5.
+        fill_mode: how pixels from outside the image are filled, in SciPy's words.
+        cval: the value of these with `"constant"`.
+        flips: whether the rows and the columns are flipped.
+        scale: None, or a factor for the result.
+    """
+
+    matrix: np.ndarray
+    order: int
+    fill_mode: str
+    cval: float
+    flips: tuple[bool, bool] = (False, False)
+    scale: float | None = None
+
+
+def warp_image(image: np.ndarray, target: np.ndarray, warp: Warp) -> None:
+    """Warps an image.
+
+    Args:
+        image: the image, of the dtype of `target` or uint8.
+        target: what to write to, of the image's shape; its pixels or its channels lie in a row.
+        warp: what to do.
+    """
+    if _is_copy(image, target, warp):
+        _copy(image, target, warp)
+        return
+    kernels = _kernels_for(image.dtype, target.dtype, image.shape[2])
+    if kernels and _fits(image.size, warp):
+        _warp_compiled(kernels, image, target, warp)
+    else:
+        _warp_with_scipy(image, target, warp)
+
+
+def warp_positions(size: tuple[int, int], warp: Warp) -> np.ndarray:
+    """Which pixel of an image comes to each place of the warped one, at order 0.
+
+    Args:
+        size: (height, width) of the image.
+        warp: the warp, of order 0; `OUTSIDE` is its `cval`.
+
+    Returns:
+        Integer array of shape `size`: positions in the flattened image, or `OUTSIDE` where
+        `"constant"` fills.
+    """
+    kernels = _kernels_for(np.uint8, np.float32, 1)
+    if kernels and _fits(size[0] * size[1], warp):
+        positions = np.empty(size, np.int32)
+        kernels.find_positions(_path(kernels, size, warp), positions)
+        return positions
+    numbers = np.arange(size[0] * size[1]).reshape(*size, 1)
+    positions = np.empty_like(numbers)
+    _warp_with_scipy(numbers, positions, warp)
+    return positions[..., 0]
+
+
+def flipped(array: np.ndarray, flips: tuple[bool, bool]) -> np.ndarray:
+    """A view of an array with its first two axes reversed as `flips` says."""
+    return array[:: -1 if flips[0] else 1, :: -1 if flips[1] else 1]
+
+
+def _warp_with_scipy(image: np.ndarray, target: np.ndarray, warp: Warp) -> None:
+    target = flipped(target, warp.flips)
+    for channel in range(image.shape[2]):
+        ndimage.affine_transform(
+            np.asarray(image[..., channel], target.dtype),
+            warp.matrix[:, :2],
+            warp.matrix[:, 2],
+            output=target[..., channel],
+            order=warp.order,
+            mode=warp.fill_mode,
+            cval=warp.cval,
+        )
+    _rescale(target, warp)
+
+
+def _rescale(target: np.ndarray, warp: Warp) -> None:
+    if warp.scale is not None:
+        target *= target.dtype.type(warp.scale)
+
+
+def _is_copy(image: np.ndarray, target: np.ndarray, warp: Warp) -> bool:
+    """Whether pixels move as a whole, and neighbours of weight 0 are finite, so that they add 0."""
+    matrix = warp.matrix
+    return (
+        matrix[0, 0] == 1
+        and _is_known(warp)
+        and target.dtype in FLOATS
+        and bool((matrix[:, :2] == _IDENTITY).all())
+        and not (matrix[:, 2] % 1).any()
+        and (image.dtype not in FLOATS or bool(np.isfinite(image).all()))
+    )
+
+
+def _copy(image: np.ndarray, target: np.ndarray, warp: Warp) -> None:
+    rows, columns = (
+        ndimage.affine_transform(
+            np.arange(length), [[1.0]], distance, order=0, mode=warp.fill_mode, cval=OUTSIDE
+        )
+        for length, distance in zip(image.shape[:2], warp.matrix[:, 2], strict=True)
+    )
+    target = flipped(target, warp.flips)
+    # A sum that begins at 0, as SciPy's does, has no negative zeros.
+    np.add(image.take(rows, 0).take(columns, 1), 0, out=target, casting="unsafe")
+    if warp.fill_mode == "constant":
+        target[rows == OUTSIDE] = warp.cval
+        target[:, columns == OUTSIDE] = warp.cval
+    _rescale(target, warp)
+
+
+def _fits(num_values: int, warp: Warp) -> bool:
+    """Whether the compiled loops can do it."""
+    return (
+        _is_known(warp)
+        and num_values <= MOST_VALUES
+        and bool(np.abs(warp.matrix).max() < MOST_VALUES)
+    )
+
+
+def _is_known(warp: Warp) -> bool:
+    """Whether it is of an order and a fill mode that need no SciPy."""
+    is_low = isinstance(warp.order, Integral) and 0 <= int(warp.order) <= 1
+    return is_low and warp.fill_mode in FILL_MODES
+
+
+def _warp_compiled(kernels: Any, image: np.ndarray, target: np.ndarray, warp: Warp) -> None:
+    size, channels = image.shape[:2], (0,) * image.shape[2]
+    path = _path(kernels, size, warp)
+    source, destination = _pixels(kernels, image), _pixels(kernels, target)
+    cval, scale = float(warp.cval), target.dtype.type(1 if warp.scale is None else warp.scale)
+    if warp.order == 0:
+        positions = np.empty(size, np.int32)
+        kernels.find_positions(path, positions)
+        kernels.take(source, destination, positions.reshape(-1), cval, scale, channels)
+    else:
+        levels = _LEVELS if image.dtype == np.uint8 else None
+        kernels.warp_linear(source, destination, path, cval, scale, channels, levels)
+
+
+def _path(kernels: Any, size: tuple[int, ...], warp: Warp) -> Any:
+    fill_mode = FILL_MODES.index(warp.fill_mode)
+    return kernels.Path(*size, np.ascontiguousarray(warp.matrix), *warp.flips, fill_mode)
+
+
+def _pixels(kernels: Any, image: np.ndarray) -> Any:
+    """The image as a flat array, without a copy if its pixels or its channels lie in a row."""
+    height, width, num_channels = image.shape
+    planes = image.transpose(2, 0, 1)
+    if planes.flags.c_contiguous:
+        return kernels.Pixels(planes.reshape(-1), 1, height * width)
+    return kernels.Pixels(np.ascontiguousarray(image).reshape(-1), num_channels, 1)
+
+
+def _kernels_for(image_dtype: Any, target_dtype: Any, num_channels: int) -> ModuleType | None:
+    """The compiled loops, if they are there, take such arrays, and are as exact as they must be."""
+    image_dtype, target_dtype = np.dtype(image_dtype), np.dtype(target_dtype)
+    if target_dtype not in FLOATS or image_dtype not in (np.uint8, target_dtype):
+        return None
+    kernels = fast.import_kernels()
+    kind = (image_dtype, target_dtype, num_channels)
+    if kernels and kind not in _exact_kinds:
+        with _checking:
+            if kind not in _exact_kinds:
+                _exact_kinds[kind] = _equals_scipy(kernels, *kind)
+                if not _exact_kinds[kind]:
+                    _warn_of_difference()
+    return kernels if _exact_kinds.get(kind) else None
+
+
+@functools.cache
+def _warn_of_difference() -> None:
+    warnings.warn(
+        "The compiled warp differs from SciPy's on this machine, so that SciPy's is used, which is "
+        "several times slower. Please report the versions of SciPy and numba.",
+        stacklevel=2,
+    )
+
+
+def _equals_scipy(
+    kernels: Any, image_dtype: np.dtype, target_dtype: np.dtype, num_channels: int
+) -> bool:
+    """Whether the compiled loops give SciPy's bits for random images and matrices."""
+    rng = np.random.default_rng(0)
+    for number in range(NUM_CHECKS):
+        shape = (*rng.integers(1, 12, 2), num_channels)
+        image = rng.uniform(0, 255, shape).astype(image_dtype)
+        received = np.empty(shape, target_dtype)
+        if number % 2:  # with the channels first in memory
+            image, received = (
+                np.moveaxis(np.moveaxis(array, 2, 0).copy(), 0, 2) for array in (image, received)
+            )
+        matrix = np.eye(2, 3)
+        matrix[:, :2] += rng.normal(0, rng.choice([0, 0.3, 2]), (2, 2))
+        matrix[:, 2] = rng.normal(0, rng.choice([1, 30]), 2)
+        if rng.random() < 0.2:
+            matrix[:, 2] = np.round(2 * matrix[:, 2]) / 2
+        flips, scale = (
+            (bool(rng.integers(2)), bool(rng.integers(2))),
+            [None, 1 / 255][rng.integers(2)],
+        )
+        order, fill_mode = int(rng.integers(2)), str(rng.choice(FILL_MODES))
+        warp = Warp(matrix, order, fill_mode, rng.normal(), flips, scale)
+        expected = np.empty(shape, target_dtype)
+        _warp_with_scipy(image, expected, warp)
+        _warp_compiled(kernels, image, received, warp)
+        if expected.tobytes() != received.tobytes():
+            return False
+    return True

@@ -1,0 +1,332 @@
+"""Caches change no batch, are found again, and are safe from what happens while they are built."""
+
+from __future__ import annotations
+
+import copy
+import multiprocessing
+import os
+import pathlib
+import pickle
+import re
+import shutil
+import signal
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+from comparison import fingerprint
+from PIL import Image
+
+from multiflow import MultiDirImageDataGenerator, cache, decoding
+from multiflow.files import ImageFiles
+from multiflow.samples import write_segmentation_samples
+
+SIZE = {"target_size": (9, 7)}
+
+
+def directory_flow(root: Any, generator: dict[str, Any] | None = None, **flow: Any) -> Any:
+    generator = generator or {"rotation_range": 30, "rescale": 1 / 255}
+    return MultiDirImageDataGenerator(**generator).flow_from_directory(
+        root, **{**SIZE, "seed": 2, "batch_size": 5, **flow}
+    )
+
+
+def batches(iterator: Any) -> list[Any]:
+    return [fingerprint(next(iterator)) for _ in range(2 * len(iterator))]
+
+
+@pytest.fixture(params=["memory", "folder"])
+def place(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Any:
+    return "memory" if request.param == "memory" else tmp_path / "cache"
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [
+        {"rotation_range": 30, "rescale": 1 / 255},
+        {"samplewise_center": True, "data_format": "channels_first"},
+        {"preprocessing_function": lambda image: image[::-1] * 2},
+    ],
+)
+@pytest.mark.parametrize(
+    "flow",
+    [
+        {},
+        {"color_mode": "grayscale", "interpolation": "bilinear"},
+        {"color_mode": "rgba", "keep_aspect_ratio": True, "class_mode": "input"},
+    ],
+)
+def test_changes_no_batch(three_classes: Any, place: Any, generator: Any, flow: Any) -> None:
+    expected = batches(directory_flow(three_classes, generator, **flow))
+    assert batches(directory_flow(three_classes, generator, **flow, cache=place)) == expected
+    assert batches(directory_flow(three_classes, generator, **flow, cache=place)) == expected
+
+
+def test_all_flows_have_it(three_classes: pathlib.Path, place: Any, tmp_path: Any) -> None:
+    generator = MultiDirImageDataGenerator(rotation_range=30, rescale=1 / 255)
+    frame = pd.DataFrame({"filename": sorted(map(str, three_classes.rglob("*.*")))})
+    images, masks = write_segmentation_samples(tmp_path)
+    flows: list[Any] = [
+        lambda **options: generator.flow_from_directories([three_classes], **SIZE, **options),
+        lambda **options: generator.flow_from_dataframe(frame, class_mode=None, **SIZE, **options),
+        lambda **options: generator.flow_segmentation_from_directories(
+            images, masks, **SIZE, **options
+        ),
+    ]
+    for flow in flows:
+        expected = batches(flow(seed=1))
+        cached = flow(seed=1, cache=place)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(decoding, "load_image", None)
+            patch.setattr("multiflow.files.load_image", None)
+            patch.setattr(Image, "open", None)
+            assert batches(cached) == expected
+
+
+def test_deep_greys_keep_their_bits(tmp_path: pathlib.Path, place: Any) -> None:
+    (tmp_path / "root" / "class").mkdir(parents=True)
+    deep = np.random.default_rng(0).integers(0, 2**16, (12, 11), dtype=np.uint16)
+    Image.fromarray(deep).save(tmp_path / "root/class/deep.png")
+    Image.fromarray(deep.astype(np.uint8)).save(tmp_path / "root/class/flat.png")
+    flow = {"color_mode": "grayscale"}
+    expected = batches(directory_flow(tmp_path / "root", **flow))
+    assert batches(directory_flow(tmp_path / "root", **flow, cache=place)) == expected
+
+
+def test_arrays_and_deep_masks(tmp_path: pathlib.Path, place: Any) -> None:
+    rng = np.random.default_rng(0)
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    for number in range(3):
+        np.save(tmp_path / f"images/{number}.npy", rng.normal(size=(2, 14, 12)))
+        np.save(tmp_path / f"masks/{number}.npy", rng.integers(-(2**60), 2**60, (14, 12)))
+    generator = MultiDirImageDataGenerator(
+        rotation_range=30, samplewise_center=True, data_format="channels_first"
+    )
+    arguments = ([tmp_path / "images"], [tmp_path / "masks"], (7, 9))
+    expected = batches(generator.flow_segmentation_from_directories(*arguments, seed=1))
+    cached = generator.flow_segmentation_from_directories(*arguments, seed=1, cache=place)
+    assert batches(cached) == expected
+
+
+class TestFolder:
+    """A folder is reused as long as files and arguments stay, and by many at once."""
+
+    @pytest.fixture
+    def builds(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The files that caches were built in."""
+        paths: list[str] = []
+        write = cache._write
+        monkeypatch.setattr(
+            cache, "_write", lambda *arguments: (paths.append(arguments[1]), write(*arguments))
+        )
+        return paths
+
+    def test_is_reused(self, three_classes: Any, tmp_path: Any, builds: list[str]) -> None:
+        for _ in range(3):
+            directory_flow(three_classes, cache=tmp_path / "cache", batch_size=3, shuffle=False)
+        assert len(builds) == 1
+        directory_flow(three_classes, {"dtype": "float64"}, cache=str(tmp_path / "cache"))
+        assert len(builds) == 1
+
+    def test_other_arguments_are_other_caches(
+        self, three_classes: Any, tmp_path: Any, builds: list[str]
+    ) -> None:
+        for number, change in enumerate(
+            [
+                {},
+                {"target_size": (7, 9)},
+                {"color_mode": "grayscale"},
+                {"interpolation": "box"},
+                {"keep_aspect_ratio": True},
+                {"classes": ["ants", "bees"]},
+            ],
+            1,
+        ):
+            directory_flow(three_classes, cache=tmp_path / "cache", **change)
+            assert len(set(builds)) == number
+
+    def test_changed_files_are_read_again(
+        self, three_classes: pathlib.Path, tmp_path: Any, builds: list[str]
+    ) -> None:
+        before = batches(directory_flow(three_classes, cache=tmp_path / "cache"))
+        path = three_classes / "ants/0.png"
+        status = path.stat()
+        Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+        after = batches(directory_flow(three_classes, cache=tmp_path / "cache"))
+        assert after == batches(directory_flow(three_classes))
+        assert after != before
+        assert len(builds) == 2
+
+    def test_a_killed_build_leaves_nothing_behind(
+        self, three_classes: pathlib.Path, tmp_path: pathlib.Path, builds: list[str]
+    ) -> None:
+        context = multiprocessing.get_context("spawn")
+        process = context.Process(target=build_slowly, args=(three_classes, tmp_path / "cache"))
+        process.start()
+        partial = tmp_path / "cache"
+        while not list(partial.glob("*.partial")) and process.is_alive():
+            time.sleep(0.01)
+        assert process.pid
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        assert list(partial.glob("*.partial"))
+        expected = batches(directory_flow(three_classes))
+        assert batches(directory_flow(three_classes, cache=partial)) == expected
+        assert not list(partial.glob("*.partial"))
+
+    def test_a_failed_build_leaves_nothing_behind(
+        self, three_classes: pathlib.Path, place: Any
+    ) -> None:
+        damaged = three_classes / "bees/3.jpg"
+        damaged.write_bytes(b"no picture")
+        with pytest.raises(OSError, match=re.escape(f"{str(damaged)!r} cannot be read")):
+            directory_flow(three_classes, cache=place)
+        if place != "memory":
+            assert not [*place.glob("*.npy"), *place.glob("*.partial")]
+
+    def test_two_processes_build_one(
+        self, three_classes: pathlib.Path, tmp_path: pathlib.Path
+    ) -> None:
+        expected = batches(directory_flow(three_classes))
+        with multiprocessing.get_context("spawn").Pool(2) as pool:
+            arguments = [(three_classes, tmp_path / "cache")] * 2
+            assert pool.starmap(build_and_read, arguments) == [expected] * 2
+        assert len(list((tmp_path / "cache").glob("*.npy"))) == 1
+
+    def test_a_damaged_cache_is_built_again(
+        self, three_classes: pathlib.Path, tmp_path: pathlib.Path, builds: list[str]
+    ) -> None:
+        expected = batches(directory_flow(three_classes, cache=tmp_path / "cache"))
+        for size in (1000, 0):
+            os.truncate(builds[0], size)
+            assert batches(directory_flow(three_classes, cache=tmp_path / "cache")) == expected
+        assert len(builds) == 3
+
+    def test_a_complete_cache_needs_no_writing(
+        self, three_classes: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: Any
+    ) -> None:
+        expected = batches(directory_flow(three_classes, cache=tmp_path / "cache"))
+        monkeypatch.setitem(__import__("sys").modules, "filelock", None)
+        monkeypatch.setattr(Image, "open", None)
+        flow = {"color_mode": "rgb", "cache": tmp_path / "cache"}
+        assert batches(directory_flow(three_classes, **flow)) == expected
+
+    def test_files_that_change_in_the_meantime(
+        self, three_classes: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: Any
+    ) -> None:
+        read_pixels = ImageFiles.read_pixels
+
+        def touch_and_read(files: Any, index: int) -> Any:
+            os.utime(files.paths[0], ns=(0, time.time_ns()))
+            return read_pixels(files, index)
+
+        monkeypatch.setattr(ImageFiles, "read_pixels", touch_and_read)
+        with pytest.raises(ValueError, match="changed while `cache` was built"):
+            directory_flow(three_classes, cache=tmp_path / "cache")
+        assert not [*(tmp_path / "cache").glob("*.npy"), *(tmp_path / "cache").glob("*.partial")]
+
+
+def build_slowly(root: Any, folder: Any) -> None:
+    cache.CHUNK = 1
+    files = ImageFiles.read_pixels
+    ImageFiles.read_pixels = lambda *arguments: (time.sleep(0.5), files(*arguments))[1]
+    directory_flow(root, cache=folder)
+
+
+def build_and_read(root: Any, folder: Any) -> Any:
+    return batches(directory_flow(root, cache=folder))
+
+
+def test_copies_share_it(three_classes: Any, place: Any) -> None:
+    original = directory_flow(three_classes, cache=place)
+    expected = batches(directory_flow(three_classes))
+    assert copy.deepcopy(original)._cached is original._cached
+    shipped = pickle.dumps(original)
+    assert batches(pickle.loads(shipped)) == expected
+    if place != "memory":
+        assert len(shipped) < 5000
+
+
+def test_holds_the_images_that_it_was_built_for(three_classes: Any, place: Any) -> None:
+    iterator = directory_flow(three_classes, cache=place)
+    iterator.interpolation = "bilinear"
+    plain = directory_flow(three_classes, interpolation="bilinear")
+    assert batches(iterator) == batches(plain)
+
+
+def test_cannot_be_written_to(three_classes: Any, place: Any) -> None:
+    cached = directory_flow(three_classes, cache=place)._cached
+    with pytest.raises(ValueError, match="read-only"):
+        cached[0][:] = 0
+
+
+def test_without_images(tmp_path: pathlib.Path, place: Any) -> None:
+    (tmp_path / "root/empty").mkdir(parents=True)
+    assert len(directory_flow(tmp_path / "root", cache=place)) == 0
+
+
+class TestProgress:
+    """Building shows Keras' progress bar, unless its logging is off."""
+
+    def test_is_shown(self, three_classes: Any, place: Any, capsys: Any) -> None:
+        directory_flow(three_classes, cache=place)
+        assert "12/12" in capsys.readouterr().out
+
+    def test_is_silent_when_keras_is(self, three_classes: Any, place: Any, capsys: Any) -> None:
+        keras.config.disable_interactive_logging()
+        try:
+            directory_flow(three_classes, cache=place)
+        finally:
+            keras.config.enable_interactive_logging()
+        assert capsys.readouterr().out == ""
+
+
+class TestErrors:
+    """Errors come before anything is read."""
+
+    def test_too_little_memory(self, three_classes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2000))
+        monkeypatch.setattr(ImageFiles, "read_pixels", None)
+        message = r"2\.3 kB for 12 arrays of shape \(9, 7, 3\), but there are only 2\.0 kB"
+        with pytest.raises(ValueError, match=message):
+            directory_flow(three_classes, cache="memory")
+
+    def test_too_little_disk(
+        self, three_classes: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2000))
+        monkeypatch.setattr(ImageFiles, "read_pixels", None)
+        with pytest.raises(ValueError, match=r"2\.3 kB .* only 2\.0 kB"):
+            directory_flow(three_classes, cache=tmp_path / "cache")
+
+    @pytest.mark.parametrize("name", ["psutil", "filelock"])
+    def test_missing_library(
+        self, three_classes: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        monkeypatch.setitem(__import__("sys").modules, name, None)
+        place = "memory" if name == "psutil" else tmp_path / "cache"
+        with pytest.raises(ImportError, match=re.escape("'multiflow[fast]'")):
+            directory_flow(three_classes, cache=place)
+
+    def test_places(self, three_classes: pathlib.Path, tmp_path: pathlib.Path) -> None:
+        file = tmp_path / "file"
+        file.touch()
+        generator = MultiDirImageDataGenerator()
+        for place, error in [
+            (3, TypeError),
+            ("", TypeError),
+            (file, NotADirectoryError),
+            (tmp_path / "no" / "such", FileNotFoundError),
+            (three_classes / "cache", ValueError),
+            (three_classes, ValueError),
+        ]:
+            with pytest.raises(error, match="cache"):
+                generator.flow_from_directories([three_classes], cache=place)
+            assert not (three_classes / "cache").exists()
