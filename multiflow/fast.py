@@ -21,7 +21,7 @@ def import_simplejpeg() -> ModuleType | None:
 
 
 def import_extra(name: str) -> Any:
-    """A library that a feature cannot do without.
+    """A library that `cache` cannot do without.
 
     Raises:
         ImportError: if it is missing; the text says how to get it.

@@ -98,6 +98,7 @@ def transform_into(
     if image.dtype != np.uint8:
         image = image.astype(row.dtype, copy=False)
     intensity, brightness = parameters["channel_shift_intensity"], parameters["brightness"]
+    # NumPy rounds a factor of Python's own type to the dtype of the image, others it may not.
     only_rescales = (
         intensity is None
         and brightness is None
@@ -105,7 +106,8 @@ def transform_into(
         and not generator.featurewise_std_normalization
         and type(generator.rescale) in (type(None), int, float)
     )
-    _warp_and_flip(row, image, generator, parameters, (only_rescales and generator.rescale) or None)
+    scale = (generator.rescale or None) if only_rescales else None
+    _warp_and_flip(row, image, generator, parameters, scale)
     if intensity is not None:
         lowest, highest = row.min(), row.max()
         row += intensity
