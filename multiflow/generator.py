@@ -409,7 +409,11 @@ class MultiDirImageDataGenerator(Transformer):
             NotADirectoryError: if a root is a file.
             ValueError: if there is no root, if one is given twice or lies in another, if no root
                 holds an image of the classes, if `subset` is empty, if `classes` names a folder
-                twice or with its path, or if another argument is none of the above.
+                twice or with its path, if `cache` lies in a root or has too little room, or if
+                another argument is none of the above.
+            ImportError: if `cache` needs a library of the extra `fast` that is missing.
+            OSError: if an image cannot be read, with its path: when its batch is asked for, or
+                at once with `cache`.
 
         Warns:
             UserWarning: of a named folder that is in no root, of a hidden folder that became a
