@@ -40,7 +40,9 @@ class Pixels(NamedTuple):
 class Path(NamedTuple):
     """Where the pixels of a warped and then flipped image come from.
 
-    Before the flips, row `i` and column `j` come from the coordinate `matrix @ (i, j, 1)`.
+    The rows of `matrix` are `(per_row, per_column, offset, late_offset)`, of which one offset is 0:
+    before the flips, pixel `(i, j)` comes from `offset + i * per_row + j * per_column +
+    late_offset`, added in this order.
     """
 
     height: int
@@ -53,13 +55,13 @@ class Path(NamedTuple):
 
 @compiled
 def coordinate(path: Path, row: int, column: int) -> tuple[float, float]:
-    """Where a pixel comes from, as SciPy rounds it: the offset first, nothing fused."""
+    """Where a pixel comes from, as SciPy rounds it: step by step, nothing fused."""
     matrix = path.matrix
     i = path.height - 1 - row if path.flip_rows else row
     j = path.width - 1 - column if path.flip_columns else column
     return (
-        (matrix[0, 2] + i * matrix[0, 0]) + j * matrix[0, 1],
-        (matrix[1, 2] + i * matrix[1, 0]) + j * matrix[1, 1],
+        ((matrix[0, 2] + i * matrix[0, 0]) + j * matrix[0, 1]) + matrix[0, 3],
+        ((matrix[1, 2] + i * matrix[1, 0]) + j * matrix[1, 1]) + matrix[1, 3],
     )
 
 

@@ -165,6 +165,11 @@ class TestSelfCheck:
             )
             np.testing.assert_array_equal(target, expected)
 
+    def test_an_unknown_order_of_sums_is_enough(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(warp, "_offset_column", lambda: None)
+        with pytest.warns(UserWarning, match="differs from SciPy"):
+            assert warp._kernels_for(np.uint8, np.float32, 3) is None
+
     def test_leaves_random_numbers_alone(self) -> None:
         np.random.seed(1)
         assert warp._kernels_for(np.uint8, np.float32, 5)
