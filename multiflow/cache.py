@@ -90,7 +90,7 @@ def cache_files(files: Files, cache: Any, threads: int | None) -> Files | Cached
 
 
 def _read_into_memory(files: Files, threads: int | None) -> np.ndarray:
-    shape, dtype = (len(files), *files.pixel_shape), files.find_dtype(threads)
+    shape, dtype = _stored_shape(files), files.find_dtype(threads)
     _check_room(shape, dtype, fast.import_extra("psutil").virtual_memory().available, "memory")
     pixels = np.empty(shape, dtype)
     for index, image in enumerate(_read_in_order(files, dtype, threads)):
@@ -100,7 +100,7 @@ def _read_into_memory(files: Files, threads: int | None) -> np.ndarray:
 
 
 def _write(files: Files, path: str, threads: int | None) -> None:
-    shape, dtype = (len(files), *files.pixel_shape), files.find_dtype(threads)
+    shape, dtype = _stored_shape(files), files.find_dtype(threads)
     folder = os.path.dirname(path)
     _check_room(shape, dtype, shutil.disk_usage(folder).free, repr(folder))
     header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
@@ -125,10 +125,14 @@ def _check_unchanged(files: Files, path: str) -> None:
         raise ValueError(f"Files changed while `cache` was built of them, {path!r}. Run it again.")
 
 
+def _stored_shape(files: Files) -> tuple[int, ...]:
+    return (len(files), *files.pixel_shape)
+
+
 def _is_complete(path: str, files: Files) -> bool:
     """Whether a file is there, and nothing has cut it off."""
     try:
-        return np.load(path, mmap_mode="r").shape == (len(files), *files.pixel_shape)
+        return np.load(path, mmap_mode="r").shape == _stored_shape(files)
     except (FileNotFoundError, ValueError, EOFError):
         return False
 

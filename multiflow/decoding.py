@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from multiflow import _keras, fast
-from multiflow.resize import centred_box, resize
+from multiflow.resize import centred_box, resize, resize_picture
 
 # What simplejpeg decodes to, by the colours that the file holds and those that are wanted. Other
 # kinds, such as CMYK, are Pillow's, and so is the grey of a coloured picture.
@@ -81,13 +81,11 @@ def _load_jpeg(
     size = (pixels.shape[0], pixels.shape[1])
     if size == tuple(target_size):
         return pixels.copy()
-    box = centred_box(size, target_size) if keep_aspect_ratio else (0, 0, *size)
+    box = centred_box(size, target_size) if keep_aspect_ratio else None
     if interpolation == "nearest":
         return resize(pixels, target_size, interpolation, channels_first=False, box=box)
     picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
-    resample = _keras.PIL_INTERPOLATION_METHODS[interpolation]
-    left_top_right_bottom = (box[1], box[0], box[3], box[2])
-    return np.asarray(picture.resize(target_size[::-1], resample, left_top_right_bottom))
+    return np.asarray(resize_picture(picture, target_size, interpolation, box))
 
 
 def _decode_jpeg(simplejpeg: Any, data: bytes, color_mode: str) -> np.ndarray | None:

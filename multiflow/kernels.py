@@ -151,6 +151,12 @@ def set_taps(
 
 
 @compiled
+def read(values: np.ndarray, place: int, levels: np.ndarray | None) -> float:
+    """A value of the image, by way of the table `levels` if there is one."""
+    return values[place] if levels is None else levels[values[place]]
+
+
+@compiled
 def warp_linear(
     source: Pixels,
     target: Pixels,
@@ -181,10 +187,8 @@ def warp_linear(
     taps = np.empty((4, width), np.uint32)
     weights = np.empty((2, width), np.float64)
     values, out = source.values, target.values
-    source_channel, target_channel = (
-        np.uint32(source.channel_stride),
-        np.uint64(target.channel_stride),
-    )
+    source_channel = np.uint32(source.channel_stride)
+    target_channel = np.uint64(target.channel_stride)
     pixel_stride = np.uint64(target.pixel_stride)
     for i in range(height):
         first, stop = run_inside(path, i, False) if fill_mode == CONSTANT else (0, width)
@@ -207,16 +211,10 @@ def warp_linear(
             row_1, column_1 = 1.0 - row_0, 1.0 - column_0
             place = row_place + j * pixel_stride
             for _ in range(len(channels)):
-                if levels is None:
-                    total = 0.0 + (values[tap_0] * row_0) * column_0
-                    total += (values[tap_1] * row_0) * column_1
-                    total += (values[tap_2] * row_1) * column_0
-                    total += (values[tap_3] * row_1) * column_1
-                else:
-                    total = 0.0 + (levels[values[tap_0]] * row_0) * column_0
-                    total += (levels[values[tap_1]] * row_0) * column_1
-                    total += (levels[values[tap_2]] * row_1) * column_0
-                    total += (levels[values[tap_3]] * row_1) * column_1
+                total = 0.0 + (read(values, tap_0, levels) * row_0) * column_0
+                total += (read(values, tap_1, levels) * row_0) * column_1
+                total += (read(values, tap_2, levels) * row_1) * column_0
+                total += (read(values, tap_3, levels) * row_1) * column_1
                 out[place] = total
                 out[place] *= scale
                 tap_0 += source_channel
@@ -235,6 +233,14 @@ def warp_linear(
 
 
 @compiled
+def nearest(row: float, column: float, path: Path, mirrored: bool) -> np.int32:
+    """The position in the flattened image of the pixel nearest to a coordinate."""
+    row_0 = tap(math.floor(row + 0.5), path.height, mirrored)
+    column_0 = tap(math.floor(column + 0.5), path.width, mirrored)
+    return row_0 * np.int32(path.width) + column_0
+
+
+@compiled
 def find_positions(path: Path, positions: np.ndarray) -> None:
     """Which pixel each pixel of a warped and flipped image is, at order 0.
 
@@ -247,9 +253,7 @@ def find_positions(path: Path, positions: np.ndarray) -> None:
     for i in range(height):
         for j in range(width):
             row, column = coordinate(path, i, j)
-            row_0 = tap(math.floor(row + 0.5), height, False)
-            column_0 = tap(math.floor(column + 0.5), width, False)
-            positions[i, j] = row_0 * np.int32(width) + column_0
+            positions[i, j] = nearest(row, column, path, False)
         if fill_mode != NEAREST:
             begin, end = run_inside(path, i, True)
             for j in range(width):
@@ -260,9 +264,7 @@ def find_positions(path: Path, positions: np.ndarray) -> None:
                 if row == OUTSIDE or column == OUTSIDE:
                     positions[i, j] = OUTSIDE
                     continue
-                row_0 = tap(math.floor(row + 0.5), height, fill_mode != REFLECT)
-                column_0 = tap(math.floor(column + 0.5), width, fill_mode != REFLECT)
-                positions[i, j] = row_0 * np.int32(width) + column_0
+                positions[i, j] = nearest(row, column, path, fill_mode != REFLECT)
 
 
 @compiled

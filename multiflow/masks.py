@@ -15,7 +15,37 @@ from multiflow.structures import leaves, spread
 from multiflow.transforms import one_hot, take_pixels
 
 
-class MaskSource:
+class _Source:
+    """An array of masks or weights, whose samples are checked when they are read."""
+
+    def __init__(self, name: str, array: Any) -> None:
+        self.name = name
+        self.array = array
+
+    @property
+    def reads_in_threads(self) -> bool:
+        """Whether several samples can be read at once."""
+        return reads_in_threads(self.array)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        raise NotImplementedError
+
+    def move(self, sample: np.ndarray, positions: Any) -> np.ndarray:
+        """A sample with the pixels at `positions`."""
+        raise NotImplementedError
+
+    def _can_be_wrong(self) -> bool:
+        """Whether reading a sample can show an error that shape and dtype do not."""
+        return self.array.dtype.kind == "f"
+
+    def check_all(self) -> None:
+        """Reads all samples for their errors; for arrays in memory, where this is fast."""
+        if self._can_be_wrong():
+            for index in range(len(self.array)):
+                self[index]
+
+
+class MaskSource(_Source):
     """One array of masks, from the user's array to the batch.
 
     Args:
@@ -39,19 +69,13 @@ class MaskSource:
         channels_first: bool,
         dtype: Any,
     ) -> None:
-        self.name = name
+        super().__init__(name, array)
         self.suffix = re.sub(r"\W+", "_", name.removeprefix("y")).rstrip("_")
-        self.array = array
         self._cval = cval
         self._num_classes = num_classes
         self._function = function
         self._channels_first = channels_first
         self._dtype = dtype
-
-    @property
-    def reads_in_threads(self) -> bool:
-        """Whether several masks can be read at once."""
-        return reads_in_threads(self.array)
 
     def __getitem__(self, index: int) -> np.ndarray:
         """The mask of one sample, checked; errors name the sample."""
@@ -65,15 +89,12 @@ class MaskSource:
             self._check_classes(mask, index)
         return mask
 
-    def check_all(self) -> None:
-        """Reads all masks for their errors; for arrays in memory, where this is fast."""
-        if self.array.dtype.kind == "f" or self._num_classes:
-            for index in range(len(self.array)):
-                self[index]
+    def _can_be_wrong(self) -> bool:
+        return super()._can_be_wrong() or bool(self._num_classes)
 
-    def move(self, mask: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """A mask with the pixels at `positions`."""
-        return take_pixels(mask, positions, self._cval, channels_first=self._channels_first)
+    def move(self, sample: np.ndarray, positions: Any) -> np.ndarray:
+        """A mask with the pixels at `positions`; outside, `cval`."""
+        return take_pixels(sample, positions, self._cval, channels_first=self._channels_first)
 
     def deliver(self, warped: Sequence[np.ndarray], samples: Sequence[int]) -> np.ndarray:
         """The warped masks of some samples as the batch that the model gets."""
@@ -136,7 +157,7 @@ class MaskSource:
             )
 
 
-class WeightSource:
+class WeightSource(_Source):
     """One array of weights: a number per sample, or a map per sample that is warped like a mask.
 
     Args:
@@ -145,14 +166,8 @@ class WeightSource:
     """
 
     def __init__(self, name: str, array: Any) -> None:
-        self.name = name
-        self.array = array
+        super().__init__(name, array)
         self.is_map = len(array.shape) == 3
-
-    @property
-    def reads_in_threads(self) -> bool:
-        """Whether the weights of several samples can be read at once."""
-        return reads_in_threads(self.array)
 
     def __getitem__(self, index: int) -> np.ndarray:
         """The weights of one sample, checked."""
@@ -161,18 +176,12 @@ class WeightSource:
             raise ValueError(f"`{self.name}` holds NaN in sample {index}. Replace it with 0.")
         return weights
 
-    def check_all(self) -> None:
-        """Reads all weights for their errors; for arrays in memory, where this is fast."""
-        if self.array.dtype.kind == "f":
-            for index in range(len(self.array)):
-                self[index]
-
-    def move(self, weights: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """A map with the pixels at `positions`; a number of shape `(1, 1)`, as it is."""
+    def move(self, sample: np.ndarray, positions: Any) -> np.ndarray:
+        """A map with the pixels at `positions`; a number, which needs none, of shape `(1, 1)`."""
         if self.is_map:
-            return take_pixels(weights, positions, 0)
+            return take_pixels(sample, positions, 0)
         # Keras multiplies weights with losses of shape (batch, height, width).
-        return weights.reshape(1, 1)
+        return sample.reshape(1, 1)
 
 
 def mask_sources(

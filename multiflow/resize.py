@@ -43,15 +43,22 @@ def resize(
         if kernels and row_axis == 0 and image.dtype == np.uint8 and image.flags.c_contiguous:
             return _pick(kernels, image, rows, columns)
         return image.take(rows, row_axis).take(columns, row_axis + 1)
-    resample = _keras.PIL_INTERPOLATION_METHODS[interpolation]
-    left_top_right_bottom = (box[1], box[0], box[3], box[2])
     planes = image.astype(np.float32)[np.newaxis] if image.ndim == 2 else image.astype(np.float32)
     channel_axis = 0 if image.ndim == 2 or channels_first else 2
     resized = [
-        np.asarray(Image.fromarray(plane).resize(size[::-1], resample, left_top_right_bottom))
+        np.asarray(resize_picture(Image.fromarray(plane), size, interpolation, box))
         for plane in np.moveaxis(planes, channel_axis, 0)
     ]
     return resized[0] if image.ndim == 2 else np.stack(resized, channel_axis)
+
+
+def resize_picture(
+    picture: Image.Image, size: tuple[int, int], interpolation: str, box: Box | None
+) -> Image.Image:
+    """One of Pillow's pictures in a new size, (height, width)."""
+    resample = _keras.PIL_INTERPOLATION_METHODS[interpolation]
+    left_top_right_bottom = (box[1], box[0], box[3], box[2]) if box else None
+    return picture.resize(size[::-1], resample, left_top_right_bottom)
 
 
 def _pick(kernels: Any, image: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

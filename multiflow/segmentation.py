@@ -13,7 +13,7 @@ from multiflow import _array_checks, _checks, _keras
 from multiflow.batches import save_images, transform_batch, useful_threads
 from multiflow.index import subset_range
 from multiflow.iterators import PortableIterator
-from multiflow.masks import MaskSource, WeightSource, mask_sources, weight_sources
+from multiflow.masks import MaskSource, mask_sources, weight_sources
 from multiflow.parallel import read_all, run_all
 from multiflow.resize import Resized
 from multiflow.structures import rebuild
@@ -122,7 +122,8 @@ class SegmentationIterator(PortableIterator):
         images, draws = transform_batch(
             self.image_data_generator, self.x, samples, dtype=self.dtype, working_dtype=self.dtype
         )
-        masks = self._move(self._masks, samples, draws, self.mask_fill_mode)
+        moved = self._move(samples, draws)
+        masks, weights = moved[: len(self._masks)], moved[len(self._masks) :]
         if self.save_to_dir:
             self._save(images, masks, index_array)
         inputs = (images, *(_take(extra, samples) for extra in self.x_misc))
@@ -131,27 +132,29 @@ class SegmentationIterator(PortableIterator):
         batch = (inputs if self.x_misc else images, rebuild(self.y, targets))
         if self.sample_weight is None:
             return batch
-        weights = self._move(self._weights, samples, draws, self._weight_fill_mode)
         return (*batch, rebuild(self.sample_weight, map(np.stack, weights)))
 
     def _move(
-        self,
-        sources: Sequence[MaskSource | WeightSource],
-        samples: Sequence[int],
-        draws: Sequence[dict[str, Any]],
-        fill_mode: str,
+        self, samples: Sequence[int], draws: Sequence[dict[str, Any]]
     ) -> list[list[np.ndarray]]:
-        """The masks or weights of a batch, moved as their images; a list of them per source."""
+        """The masks and weights of a batch, moved as their images; a list of them per source."""
+        sources = [*self._masks, *self._weights]
+        fill_modes = [self.mask_fill_mode for _ in self._masks] + [
+            self._weight_fill_mode if weights.is_map else None for weights in self._weights
+        ]
         threads = useful_threads(self.image_data_generator, self.x, draws)
         still = [read_all(source, samples, threads) for source in sources]
 
         def move(position: int) -> list[np.ndarray]:
-            positions = source_positions(
-                self.image_data_generator, self._size, draws[position], fill_mode
-            )
+            positions = {
+                fill_mode: source_positions(
+                    self.image_data_generator, self._size, draws[position], fill_mode
+                )
+                for fill_mode in set(fill_modes) - {None}
+            }
             return [
-                source.move(arrays[position], positions)
-                for source, arrays in zip(sources, still, strict=True)
+                source.move(arrays[position], positions.get(fill_mode))
+                for source, arrays, fill_mode in zip(sources, still, fill_modes, strict=True)
             ]
 
         # An overridden `apply_transform` may not be safe in threads.

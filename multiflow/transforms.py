@@ -207,6 +207,12 @@ def source_positions(
         if matrix is None:
             return flipped(np.arange(size[0] * size[1]).reshape(size), flips)
         return warp_positions(size, Warp(matrix, 0, fill_mode, OUTSIDE, flips))
+    return _positions_of_override(generator, size, parameters, fill_mode)
+
+
+def _positions_of_override(
+    generator: Transformer, size: tuple[int, int], parameters: dict[str, Any], fill_mode: str
+) -> np.ndarray:
     mover = copy.copy(generator)
     mover.interpolation_order, mover.fill_mode, mover.cval = 0, fill_mode, OUTSIDE
     numbers = np.arange(size[0] * size[1], dtype=np.int64).reshape(size)

@@ -80,9 +80,7 @@ def warp_positions(size: tuple[int, int], warp: Warp) -> np.ndarray:
     """
     kernels = _kernels_for(np.uint8, np.float32, 1)
     if kernels and _fits(size[0] * size[1], warp):
-        positions = np.empty(size, np.int32)
-        kernels.find_positions(_path(kernels, size, warp), positions)
-        return positions
+        return _positions_compiled(kernels, size, warp)
     numbers = np.arange(size[0] * size[1]).reshape(*size, 1)
     positions = np.empty_like(numbers)
     _warp_with_scipy(numbers, positions, warp)
@@ -160,16 +158,21 @@ def _is_known(warp: Warp) -> bool:
 
 def _warp_compiled(kernels: Any, image: np.ndarray, target: np.ndarray, warp: Warp) -> None:
     size, channels = image.shape[:2], (0,) * image.shape[2]
-    path = _path(kernels, size, warp)
     source, destination = _pixels(kernels, image), _pixels(kernels, target)
     cval, scale = float(warp.cval), target.dtype.type(1 if warp.scale is None else warp.scale)
     if warp.order == 0:
-        positions = np.empty(size, np.int32)
-        kernels.find_positions(path, positions)
+        positions = _positions_compiled(kernels, size, warp)
         kernels.take(source, destination, positions.reshape(-1), cval, scale, channels)
     else:
         levels = _LEVELS if image.dtype == np.uint8 else None
+        path = _path(kernels, size, warp)
         kernels.warp_linear(source, destination, path, cval, scale, channels, levels)
+
+
+def _positions_compiled(kernels: Any, size: tuple[int, ...], warp: Warp) -> np.ndarray:
+    positions = np.empty(size, np.int32)
+    kernels.find_positions(_path(kernels, size, warp), positions)
+    return positions
 
 
 def _path(kernels: Any, size: tuple[int, ...], warp: Warp) -> Any:
@@ -259,10 +262,8 @@ def _equals_scipy(
         matrix[:, 2] = rng.normal(0, rng.choice([1, 30]), 2)
         if rng.random() < 0.2:
             matrix[:, 2] = np.round(2 * matrix[:, 2]) / 2
-        flips, scale = (
-            (bool(rng.integers(2)), bool(rng.integers(2))),
-            [None, 1 / 255][rng.integers(2)],
-        )
+        flips = (bool(rng.integers(2)), bool(rng.integers(2)))
+        scale = [None, 1 / 255][rng.integers(2)]
         order, fill_mode = int(rng.integers(2)), str(rng.choice(FILL_MODES))
         warp = Warp(matrix, order, fill_mode, rng.normal(), flips, scale)
         expected = np.empty(shape, target_dtype)

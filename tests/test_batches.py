@@ -15,7 +15,7 @@ import pytest
 from comparison import fingerprint, random_state
 from PIL import UnidentifiedImageError
 
-from multiflow import MultiDirImageDataGenerator, _keras, files
+from multiflow import MultiDirImageDataGenerator, _keras, files, segmentation
 from multiflow.samples import write_segmentation_samples
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 16, 15, 3), dtype=np.uint8)
@@ -122,6 +122,31 @@ def test_arrays_of_other_libraries_are_read_by_the_caller(threads: int) -> None:
     expected = next(generator.flow_segmentation(IMAGES, IMAGES[..., 0], seed=1))
     assert fingerprint(received) == fingerprint(expected)
     assert images.threads == masks.threads == {threading.get_ident()}
+
+
+@pytest.mark.parametrize(
+    ("weights", "fill_mode", "num_modes"),
+    [
+        (None, "nearest", 1),
+        (np.ones(12), "constant", 1),
+        (np.ones((12, 16, 15)), "nearest", 1),
+        (np.ones((12, 16, 15)), "constant", 2),
+    ],
+)
+def test_positions_are_found_once_per_fill_mode(
+    monkeypatch: pytest.MonkeyPatch, weights: Any, fill_mode: str, num_modes: int
+) -> None:
+    calls = []
+    find = segmentation.source_positions
+    monkeypatch.setattr(
+        segmentation, "source_positions", lambda *arguments: (calls.append(1), find(*arguments))[1]
+    )
+    generator = MultiDirImageDataGenerator(rotation_range=20, fill_mode=fill_mode)
+    flow = generator.flow_segmentation(
+        IMAGES, [IMAGES[..., 0]] * 2, sample_weight=weights, mask_fill_mode="nearest"
+    )
+    next(flow)
+    assert len(calls) == 12 * num_modes
 
 
 def test_the_users_arrays_stay_as_they_are() -> None:

@@ -10,6 +10,7 @@ import pickle
 import re
 import shutil
 import signal
+import sys
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -213,7 +214,7 @@ class TestFolder:
         self, three_classes: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: Any
     ) -> None:
         expected = batches(directory_flow(three_classes, cache=tmp_path / "cache"))
-        monkeypatch.setitem(__import__("sys").modules, "filelock", None)
+        monkeypatch.setitem(sys.modules, "filelock", None)
         monkeypatch.setattr(Image, "open", None)
         flow = {"color_mode": "rgb", "cache": tmp_path / "cache"}
         assert batches(directory_flow(three_classes, **flow)) == expected
@@ -310,7 +311,7 @@ class TestErrors:
     def test_missing_library(
         self, three_classes: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
-        monkeypatch.setitem(__import__("sys").modules, name, None)
+        monkeypatch.setitem(sys.modules, name, None)
         place = "memory" if name == "psutil" else tmp_path / "cache"
         with pytest.raises(ImportError, match=re.escape("'multiflow[fast]'")):
             directory_flow(three_classes, cache=place)

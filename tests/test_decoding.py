@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
+from pngs import png
 
 from multiflow import decoding, fast
 from multiflow.decoding import load_image
@@ -129,22 +130,9 @@ def is_decoded_fast(data: bytes, color_mode: str = "rgb") -> bool:
 
 def test_interlaced_png(tmp_path: pathlib.Path) -> None:
     # Pillow writes none; this is 2 by 2 pixels, in the seven passes of Adam7.
-    import struct
-    import zlib
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        checksum = zlib.crc32(kind + content)
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
-
-    header = struct.pack(">IIBBBBB", 2, 2, 8, 2, 0, 0, 1)
     passes = b"\0\x01\x02\x03" + b"\0\x04\x05\x06" + b"\0\x07\x08\x09\x0a\x0b\x0c"
     path = tmp_path / "interlaced.png"
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(passes))
-        + chunk(b"IEND", b"")
-    )
+    path.write_bytes(png(2, 8, 2, passes, interlaced=True))
     pixels = load_image(str(path), "rgb", (2, 2), "nearest", False)
     np.testing.assert_array_equal(pixels.reshape(-1), np.arange(1, 13))
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pathlib
 import re
-import struct
 import threading
 import time
 import types
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from pngs import png
 
 from multiflow import MultiDirImageDataGenerator, _keras
 
@@ -69,18 +68,7 @@ def png_of_zeros(side: int, bits: int, colour_type: int) -> bytes:
     """A PNG of a depth that Pillow reads and does not write."""
     channels = {0: 1, 2: 3, 4: 2}[colour_type]
     row = bytes(1 + side * channels * bits // 8)
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        check = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + check
-
-    header = struct.pack(">IIBBBBB", side, side, bits, colour_type, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(row * side))
-        + chunk(b"IEND", b"")
-    )
+    return png(side, bits, colour_type, row * side)
 
 
 class TestPairs:
