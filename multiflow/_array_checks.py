@@ -73,13 +73,14 @@ def check_images(images: Any, generator: _keras.ImageDataGenerator, save_to_dir:
             "`save_to_dir` saves images of 1, 3 or 4 channels, which fit into a picture. "
             f"Received {num_channels} channels. Leave `save_to_dir` out."
         )
-    if generator.brightness_range is not None and (
+    brightens_as_keras = generator.brightness_range is not None and not generator.corrected
+    if brightens_as_keras and (
         num_channels not in (1, 3, 4) or generator.data_format != keras.config.image_data_format()
     ):
         raise ValueError(
             "`brightness_range` needs images of 1, 3 or 4 channels in Keras' own data format, "
             f"{keras.config.image_data_format()!r}. Received {num_channels} channels in "
-            f"{generator.data_format!r}. Leave `brightness_range` out."
+            f"{generator.data_format!r}. Set corrected=True in the generator."
         )
 
 

@@ -79,10 +79,7 @@ def check_batch_arguments(
         )
     if not isinstance(batch_size, Integral) or int(batch_size) < 1:
         raise ValueError(f"`batch_size` must be a positive integer. Received: {batch_size!r}")
-    if seed is not None and not (isinstance(seed, Integral) and 0 <= int(seed) < 2**32):
-        raise ValueError(
-            f"`seed` must be None or an integer from 0 to 2**32 - 1. Received: {seed!r}"
-        )
+    check_seed(seed)
     if save_to_dir and not os.path.isdir(save_to_dir):
         raise FileNotFoundError(
             f"`save_to_dir` must be an existing folder. Received: {str(save_to_dir)!r}. "
@@ -92,6 +89,14 @@ def check_batch_arguments(
         raise ValueError(
             "`save_format` must be the extension of a format that Pillow can write, such as "
             f'"png" or "jpg". Received: {save_format!r}'
+        )
+
+
+def check_seed(seed: Any) -> None:
+    """Refuses a `seed` that NumPy's global generator would refuse, too."""
+    if seed is not None and not (isinstance(seed, Integral) and 0 <= int(seed) < 2**32):
+        raise ValueError(
+            f"`seed` must be None or an integer from 0 to 2**32 - 1. Received: {seed!r}"
         )
 
 
@@ -182,6 +187,28 @@ def check_threads(threads: Any) -> None:
     """Refuses a `threads` that is neither None nor a number of threads."""
     if threads is not None and not (isinstance(threads, Integral) and int(threads) > 0):
         raise ValueError(f"`threads` must be None or a positive integer. Received: {threads!r}")
+
+
+def check_rng(rng: Any) -> None:
+    """Refuses an unknown `rng`."""
+    if rng not in ("keras", "per_sample"):
+        raise ValueError(f'`rng` must be "keras" or "per_sample". Received: {rng!r}')
+
+
+def check_split(split_seed: Any, split_groups: Any) -> None:
+    """Refuses a `split_seed` that is no integer, and a `split_groups` that gives no groups."""
+    if split_seed is not None and not isinstance(split_seed, Integral):
+        raise TypeError(f"`split_seed` must be None or an integer. Received: {split_seed!r}")
+    is_list = hasattr(split_groups, "__len__") and hasattr(split_groups, "__getitem__")
+    if not (
+        split_groups is None
+        or callable(split_groups)
+        or (is_list and not isinstance(split_groups, (str, bytes, Mapping)))
+    ):
+        raise TypeError(
+            "`split_groups` must be None, a function from the path of a file to its group, or, "
+            f"for arrays, a sequence with one group per sample. Received: {split_groups!r}"
+        )
 
 
 def check_disjoint(roots: Sequence[Any], argument: str) -> None:

@@ -13,13 +13,17 @@ FILL_MODES = ("nearest", "constant", "reflect", "wrap")
 OUTSIDE = -1
 
 
-def affine_matrix(parameters: Mapping[str, Any], height: int, width: int) -> np.ndarray | None:
+def affine_matrix(
+    parameters: Mapping[str, Any], height: int, width: int, *, corrected: bool = False
+) -> np.ndarray | None:
     """From coordinates of the transformed image to those of the image, as Keras computes it.
 
     Args:
         parameters: what `get_random_transform` drew.
         height: of the image, in pixels.
         width: of the image, in pixels.
+        corrected: whether to turn, shear and zoom about the true centre of an image that is not
+            square, and to let `"tx"` shift rows and `"ty"` columns. Keras has both the wrong way.
 
     Returns:
         Array of shape `(2, 3)`, by which (row, column, 1) is multiplied, or None if the parameters
@@ -37,7 +41,8 @@ def affine_matrix(parameters: Mapping[str, Any], height: int, width: int) -> np.
         sine, cosine = np.sin(theta), np.cos(theta)
         factors.append([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
     if tx != 0 or ty != 0:
-        factors.append([[1, 0, tx], [0, 1, ty], [0, 0, 1]])
+        dx, dy = (ty, tx) if corrected else (tx, ty)
+        factors.append([[1, 0, dx], [0, 1, dy], [0, 0, 1]])
     if shear != 0:
         shear = np.deg2rad(shear)
         factors.append([[1, -np.sin(shear), 0], [0, np.cos(shear), 0], [0, 0, 1]])
@@ -49,7 +54,8 @@ def affine_matrix(parameters: Mapping[str, Any], height: int, width: int) -> np.
     for factor in factors[1:]:
         matrix = np.dot(matrix, np.array(factor))
     # Keras centres x on the height, and y on the width, ...
-    x, y = float(height) / 2 - 0.5, float(width) / 2 - 0.5
+    size_x, size_y = (width, height) if corrected else (height, width)
+    x, y = float(size_x) / 2 - 0.5, float(size_y) / 2 - 0.5
     to_centre = np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])
     from_centre = np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1]])
     matrix = np.dot(np.dot(to_centre, matrix), from_centre)

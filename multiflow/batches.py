@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from multiflow.affine import affine_matrix
-from multiflow.drawing import draw_transforms
+from multiflow.drawing import Draws, Parameters, Samples
 from multiflow.parallel import read_all, reads_in_threads, run_all
 from multiflow.transforms import Transformer, is_customised, transform_into
 
@@ -21,11 +21,12 @@ LEAST_WARPED, LEAST_COPIED = 2**12, 2**16
 def transform_batch(
     generator: Transformer,
     images: Any,
-    samples: Sequence[int] | np.ndarray,
+    samples: Samples,
+    draws: Draws,
     *,
     dtype: Any,
     working_dtype: Any,
-) -> tuple[np.ndarray, list[dict[str, Any]]]:
+) -> tuple[np.ndarray, list[Parameters | None]]:
     """The images of a batch, transformed and standardised as Keras does it.
 
     With Keras' own methods, parameters are drawn first, and images are then read and transformed
@@ -37,44 +38,53 @@ def transform_batch(
         generator: what transforms the images.
         images: array of images, or anything with `shape` and item access.
         samples: which images.
+        draws: what draws their parameters.
         dtype: the dtype of the batch.
         working_dtype: the dtype in which images are transformed.
 
     Returns:
-        The batch, and what was drawn for each image.
+        The batch, and what was drawn for each image; None for one that is not transformed.
     """
     batch = np.empty((len(samples), *images.shape[1:]), dtype)
     if is_customised(generator):
-        draws = []
+        drawn = []
         for position, image in enumerate(read_all(images, samples, generator.threads)):
-            draws.append(generator.get_random_transform(image.shape))
-            image = generator.apply_transform(image.astype(working_dtype), draws[-1])
+            drawn.append(draws.draw_one(generator, image.shape, samples[position]))
+            image = image.astype(working_dtype)
+            if drawn[-1] is not None:
+                image = generator.apply_transform(image, drawn[-1])
             batch[position] = generator.standardize(image)
-        return batch, draws
-    draws = draw_transforms(generator, images.shape[1:], len(samples))
+        return batch, drawn
+    drawn = list(draws.draw_all(generator, images.shape[1:], samples))
+    size = (images.shape[generator.row_axis], images.shape[generator.col_axis])
+    for parameters in drawn:
+        generator.warn_of_geometry(size, parameters or {})
     if not reads_in_threads(images):
         images = dict(zip(samples, read_all(images, samples, 1), strict=True))
 
     def transform(position: int) -> None:
         image = np.asarray(images[samples[position]])
-        transform_into(batch[position], image, generator, draws[position], working_dtype)
+        transform_into(batch[position], image, generator, drawn[position] or {}, working_dtype)
 
-    run_all(transform, range(len(samples)), useful_threads(generator, images, draws))
-    return batch, draws
+    run_all(transform, range(len(samples)), useful_threads(generator, images, drawn))
+    return batch, drawn
 
 
 def useful_threads(
-    generator: Transformer, images: Any, draws: Sequence[dict[str, Any]]
+    generator: Transformer, images: Any, drawn: Sequence[Parameters | None]
 ) -> int | None:
     """How many threads share a batch: one, the caller's, if that costs less than waking others."""
-    is_warped = any(affine_matrix(parameters, 1, 1) is not None for parameters in draws[:1])
+    is_warped = any(affine_matrix(parameters or {}, 1, 1) is not None for parameters in drawn[:1])
     least = LEAST_WARPED if is_warped else LEAST_COPIED
     is_small = isinstance(images, np.ndarray) and images[:1].size < least
     return 1 if is_small else generator.threads
 
 
 def save_images(
-    iterator: Any, images: np.ndarray, index_array: np.ndarray, limit: int
+    iterator: Any,
+    images: np.ndarray,
+    index_array: np.ndarray,
+    draw_number: Callable[[], int],
 ) -> list[str]:
     """Saves the images of a batch as Keras does, where the iterator's attributes say.
 
@@ -82,14 +92,14 @@ def save_images(
         iterator: an iterator with Keras' attributes `save_to_dir`, `save_prefix`, `save_format`.
         images: the batch.
         index_array: the positions of the images in the data set.
-        limit: the random numbers in the names are below it.
+        draw_number: gives the number at the end of each name.
 
     Returns:
         The paths, without their extensions.
     """
     stems = []
     for image, index in zip(images, index_array, strict=True):
-        name = f"{iterator.save_prefix}_{index}_{np.random.randint(limit)}"
+        name = f"{iterator.save_prefix}_{index}_{draw_number()}"
         stems.append(os.path.join(iterator.save_to_dir, name))
         picture = keras.utils.array_to_img(image, iterator.data_format, scale=True)
         picture.save(f"{stems[-1]}.{iterator.save_format}")

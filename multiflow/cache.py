@@ -11,13 +11,13 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 import PIL
 
 from multiflow import fast
 from multiflow.files import Files
 from multiflow.parallel import run_all
+from multiflow.progress import progress_bar
 
 # Changes with what the file of a cache holds.
 VERSION = 1
@@ -139,8 +139,7 @@ def _is_complete(path: str, files: Files) -> bool:
 
 def _read_in_order(files: Files, dtype: np.dtype, threads: int | None) -> Iterator[np.ndarray]:
     """The contents of the files, with Keras' progress bar."""
-    verbose = int(keras.config.is_interactive_logging_enabled())
-    progress = keras.utils.Progbar(len(files), verbose=verbose, unit_name="image")
+    progress = progress_bar(len(files), "image")
 
     def read(index: int) -> np.ndarray:
         pixels = files.read_pixels(index)

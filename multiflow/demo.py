@@ -164,15 +164,17 @@ def _index(
     roots: Sequence[str] | dict[str, str], validation_split: float
 ) -> tuple[MultiDirectoryIterator, MultiDirectoryIterator]:
     """The training images, augmented, and the validation images, as they are."""
-    augmenting = MultiDirImageDataGenerator(
-        **AUGMENTATION, rescale=1 / 255, validation_split=validation_split
+    generator = MultiDirImageDataGenerator(
+        **AUGMENTATION,
+        rescale=1 / 255,
+        validation_split=validation_split,
+        augment_validation=False,
     )
-    plain = MultiDirImageDataGenerator(rescale=1 / 255, validation_split=validation_split)
     training, validation = (
         generator.flow_from_directories(
             roots, target_size=IMAGE_SIZE, batch_size=BATCH_SIZE, seed=0, subset=subset
         )
-        for generator, subset in ((augmenting, "training"), (plain, "validation"))
+        for subset in ("training", "validation")
     )
     if training.num_classes < 2:
         raise ValueError(

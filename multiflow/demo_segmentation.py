@@ -62,13 +62,13 @@ def index_pairs(
     images: Any, masks: Any, validation_split: float
 ) -> tuple[SegmentationDirectoryIterator, SegmentationDirectoryIterator, ClassNumbers]:
     """The training pairs, augmented, the validation pairs, as they are, and their classes."""
-    augmenting = MultiDirImageDataGenerator(
+    generator = MultiDirImageDataGenerator(
         **AUGMENTATION,
         brightness_range=(0.8, 1.2),
         rescale=1 / 255,
         validation_split=validation_split,
+        augment_validation=False,
     )
-    plain = MultiDirImageDataGenerator(rescale=1 / 255, validation_split=validation_split)
     class_numbers = ClassNumbers()
     training, validation = (
         generator.flow_segmentation_from_directories(
@@ -80,7 +80,7 @@ def index_pairs(
             subset=subset,
             mask_preprocessing_function=class_numbers,
         )
-        for generator, subset in ((augmenting, "training"), (plain, "validation"))
+        for subset in ("training", "validation")
     )
     class_numbers.learn(training.y)
     class_numbers.learn(validation.y)

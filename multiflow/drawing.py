@@ -1,51 +1,24 @@
-"""Random parameters for all images of a batch at once, from the numbers that Keras would draw."""
+"""Random numbers: the parameters of transforms, drawn as Keras draws them or for each sample."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
-from numbers import Real
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from numbers import Integral, Real
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from multiflow import _keras
 
-
-def draw_transforms(
-    generator: _keras.ImageDataGenerator, shape: tuple[int, ...], count: int
-) -> list[dict[str, Any]]:
-    """What `count` calls of `get_random_transform(shape)` give, with the same random state after.
-
-    Args:
-        generator: a generator whose `get_random_transform` is Keras' own. It is called image by
-            image if it draws anything but numbers from intervals.
-        shape: the shape of the images.
-        count: the number of images.
-    """
-    ranges = _uniform_ranges(generator)
-    if ranges is None:
-        return [generator.get_random_transform(shape) for _ in range(count)]
-    lows, highs = zip(*ranges.values(), strict=True)
-    # NumPy fills the rows one by one, with the arithmetic of a call for each number.
-    drawn = np.random.uniform(lows, highs, (count, len(ranges)))
-    columns = {name: [constant] * count for name, constant in _CONSTANTS.items()}
-    columns.update(zip(ranges, drawn.T.tolist(), strict=True))
-    for name, shift_range, axis in (
-        ("tx", generator.height_shift_range, generator.row_axis),
-        ("ty", generator.width_shift_range, generator.col_axis),
-    ):
-        if name in ranges and shift_range < 1:
-            columns[name] = [fraction * shape[axis - 1] for fraction in columns[name]]
-    for name, wanted in (
-        ("flip_horizontal", generator.horizontal_flip),
-        ("flip_vertical", generator.vertical_flip),
-    ):
-        columns[name] = [(number < 0.5) * wanted for number in columns[name]]
-    return [dict(zip(columns, values)) for values in zip(*columns.values())]  # noqa: B905
-
+Parameters = dict[str, Any]
+Samples = Sequence[int] | np.ndarray
 
 # The parameters in Keras' order, with the values of those that are not drawn.
-_CONSTANTS: dict[str, Any] = {
+_CONSTANTS: Parameters = {
     "theta": 0,
     "tx": 0,
     "ty": 0,
@@ -57,34 +30,194 @@ _CONSTANTS: dict[str, Any] = {
     "channel_shift_intensity": None,
     "brightness": None,
 }
+_PLACES = {name: place for place, name in enumerate(_CONSTANTS)}
+# What the numbers of a Philox generator are for, as a part of its counter.
+_FOR_ORDER, _FOR_TRANSFORM = 0, 1
 
 
-def _uniform_ranges(
-    generator: _keras.ImageDataGenerator,
-) -> dict[str, tuple[float, float]] | None:
-    """The range of each number drawn for an image, in Keras' order; None if one is no interval.
+class GlobalDraws:
+    """Keras' way: NumPy's global generator, from which all samples draw in turn."""
 
-    Shifts by a list or by an integer are no intervals: Keras chooses among their values.
+    def draw_one(self, generator: Any, shape: tuple[int, ...], sample: int) -> Parameters:
+        """The parameters of one sample, by the generator's method, which may be overridden."""
+        return generator.get_random_transform(shape)
+
+    def draw_all(
+        self, generator: Any, shape: tuple[int, ...], samples: Samples
+    ) -> list[Parameters]:
+        """The parameters of several samples, by Keras' own method."""
+        return draw_transforms(generator, shape, len(samples))
+
+
+class SampleDraws(NamedTuple):
+    """Numbers that depend on a seed, the epoch and the sample, and on nothing else."""
+
+    seed: int
+    epoch: int
+
+    def draw_one(self, generator: Any, shape: tuple[int, ...], sample: int) -> Parameters:
+        """The parameters of one sample, by the generator's method, which may be overridden."""
+        token = _numbers.set(lambda: _sample_numbers(self.seed, self.epoch, sample))
+        try:
+            return generator.get_random_transform(shape)
+        finally:
+            _numbers.reset(token)
+
+    def draw_all(
+        self, generator: Any, shape: tuple[int, ...], samples: Samples
+    ) -> list[Parameters]:
+        """The parameters of several samples, by Keras' own method."""
+        numbers = np.empty((len(samples), len(_CONSTANTS)))
+        for row, sample in zip(numbers, samples, strict=True):
+            row[:] = _sample_numbers(self.seed, self.epoch, sample)
+        return _transforms_of(generator, shape, numbers)
+
+
+class NoDraws:
+    """For samples that are not transformed: None in the place of parameters, and nothing drawn."""
+
+    def draw_one(self, generator: Any, shape: tuple[int, ...], sample: int) -> None:
+        """None."""
+
+    def draw_all(self, generator: Any, shape: tuple[int, ...], samples: Samples) -> list[None]:
+        """None for each sample."""
+        return [None for _ in samples]
+
+
+Draws = GlobalDraws | SampleDraws | NoDraws
+
+
+def draw_transforms(
+    generator: _keras.ImageDataGenerator, shape: tuple[int, ...], count: int
+) -> list[Parameters]:
+    """What `count` calls of `get_random_transform(shape)` give, with the same random state after.
+
+    Args:
+        generator: a generator whose `get_random_transform` is Keras' own. It is called image by
+            image if it draws anything but numbers from intervals.
+        shape: the shape of the images.
+        count: the number of images.
     """
+    ranges, choices = _ranges(generator), _choices(generator)
+    bounds = itertools.chain(*ranges.values())
+    if choices or not all(isinstance(bound, Real) for bound in bounds):
+        return [generator.get_random_transform(shape) for _ in range(count)]
+    lows, highs = zip(*ranges.values(), strict=True)
+    # NumPy fills the rows one by one, with the arithmetic of a call for each number.
+    drawn = np.random.uniform(lows, highs, (count, len(ranges)))
+    return _finish(generator, shape, dict(zip(ranges, drawn.T, strict=True)))
+
+
+def draw_transform(generator: Any, shape: tuple[int, ...], seed: int | None) -> Parameters:
+    """The parameters of the sample that is being drawn for, without NumPy's global generator.
+
+    Args:
+        generator: the generator with the ranges.
+        shape: the shape of the image.
+        seed: None, or what the numbers depend on alone.
+    """
+    if seed is not None:
+        numbers = _sample_numbers(seed, 0, 0)
+    elif (of_sample := _numbers.get()) is not None:
+        numbers = of_sample()
+    else:
+        numbers = np.random.default_rng().random(len(_CONSTANTS))
+    return _transforms_of(generator, shape, numbers[np.newaxis])[0]
+
+
+@contextlib.contextmanager
+def drawing_in_turn(seed: int) -> Iterator[None]:
+    """While it lasts, draws that name no sample are for the samples 0, 1, 2 and so on."""
+    samples = itertools.count()
+    token = _numbers.set(lambda: _sample_numbers(seed, 0, next(samples)))
+    try:
+        yield
+    finally:
+        _numbers.reset(token)
+
+
+def order_of_epoch(seed: int, epoch: int, count: int) -> np.ndarray:
+    """A permutation of `count` samples that depends on the seed and the epoch alone."""
+    return np.argsort(_philox(seed, epoch, 0, _FOR_ORDER).random_raw(count), kind="stable")
+
+
+# What gives the numbers of the sample that is being drawn for.
+_numbers: ContextVar[Callable[[], np.ndarray] | None] = ContextVar("_numbers", default=None)
+
+
+def _sample_numbers(seed: int, epoch: int, sample: int) -> np.ndarray:
+    """A number from [0, 1) for each parameter, whether or not it is drawn."""
+    bits = _philox(seed, epoch, sample, _FOR_TRANSFORM).random_raw(len(_CONSTANTS))
+    return (bits >> np.uint64(11)) * 2.0**-53
+
+
+def _philox(seed: int, epoch: int, sample: int, purpose: int) -> np.random.Philox:
+    # The bits of a bit generator are the same in all versions of NumPy.
+    counter = np.array([0, sample, epoch, purpose], np.uint64)
+    return np.random.Philox(key=np.array([seed, 0], np.uint64), counter=counter)
+
+
+def _transforms_of(generator: Any, shape: tuple[int, ...], numbers: np.ndarray) -> list[Parameters]:
+    """The parameters that numbers from [0, 1), one per sample and parameter, stand for."""
+    drawn = {
+        name: low + (high - low) * numbers[:, _PLACES[name]]
+        for name, (low, high) in _ranges(generator).items()
+    }
+    for name, values in _choices(generator).items():
+        either_way = np.concatenate([np.negative(values), values])
+        drawn[name] = either_way[(numbers[:, _PLACES[name]] * len(either_way)).astype(int)]
+    return _finish(generator, shape, drawn)
+
+
+def _finish(
+    generator: Any, shape: tuple[int, ...], drawn: dict[str, np.ndarray]
+) -> list[Parameters]:
+    """Parameters as `get_random_transform` returns them, one dict per sample."""
+    count = len(drawn["flip_vertical"])
+    columns: dict[str, list[Any]] = {name: [value] * count for name, value in _CONSTANTS.items()}
+    columns.update((name, values.tolist()) for name, values in drawn.items())
+    for name, (shift_range, axis) in _shifts(generator).items():
+        if name in drawn and np.max(shift_range) < 1:
+            columns[name] = [fraction * shape[axis - 1] for fraction in columns[name]]
+    for name, wanted in (
+        ("flip_horizontal", generator.horizontal_flip),
+        ("flip_vertical", generator.vertical_flip),
+    ):
+        columns[name] = [(number < 0.5) * wanted for number in columns[name]]
+    return [dict(zip(columns, values)) for values in zip(*columns.values())]  # noqa: B905
+
+
+def _shifts(generator: Any) -> dict[str, tuple[Any, int]]:
+    """The range of each shift, and the axis of whose length a fraction is meant."""
+    return {
+        "tx": (generator.height_shift_range, generator.row_axis),
+        "ty": (generator.width_shift_range, generator.col_axis),
+    }
+
+
+def _choices(generator: Any) -> dict[str, np.ndarray]:
+    """The values between which Keras chooses shifts; an integer `n` stands for `range(n)`."""
+    return {
+        name: np.arange(int(shift_range))
+        if isinstance(shift_range, Integral)
+        else np.asarray(shift_range)
+        for name, (shift_range, _) in _shifts(generator).items()
+        if shift_range and not isinstance(shift_range, (float, np.floating))
+    }
+
+
+def _ranges(generator: Any) -> dict[str, tuple[Any, Any]]:
+    """The interval of each number drawn for an image, in Keras' order."""
+    choices, zoom = _choices(generator), generator.zoom_range
     symmetric = {
         "theta": generator.rotation_range,
         "tx": generator.height_shift_range,
         "ty": generator.width_shift_range,
         "shear": generator.shear_range,
     }
-    shifts = (generator.height_shift_range, generator.width_shift_range)
-    zoom, brightness = generator.zoom_range, generator.brightness_range
-    bounds = [
-        *symmetric.values(),
-        *zoom,
-        generator.channel_shift_range,
-        *(() if brightness is None else brightness),
-    ]
-    if not all(isinstance(bound, Real) for bound in bounds) or any(
-        shift and not isinstance(shift, (float, np.floating)) for shift in shifts
-    ):
-        return None
-    ranges = {name: (-bound, bound) for name, bound in symmetric.items() if bound}
+    ranges: dict[str, tuple[Any, Any]] = {
+        name: (-bound, bound) for name, bound in symmetric.items() if name not in choices and bound
+    }
     if not zoom[0] == zoom[1] == 1:
         ranges["zx"] = ranges["zy"] = (zoom[0], zoom[1])
     ranges["flip_horizontal"] = ranges["flip_vertical"] = (0.0, 1.0)
@@ -93,8 +226,8 @@ def _uniform_ranges(
             -generator.channel_shift_range,
             generator.channel_shift_range,
         )
-    if brightness is not None:
-        ranges["brightness"] = (brightness[0], brightness[1])
+    if generator.brightness_range is not None:
+        ranges["brightness"] = tuple(generator.brightness_range)
     return ranges
 
 

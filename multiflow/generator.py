@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from multiflow._checks import check_threads
+from multiflow import _checks
+from multiflow.drawing import drawing_in_turn
+from multiflow.epochs import PortableIterator
 from multiflow.iterators import (
     ArrayIterator,
     DataFrameIterator,
     DirectoryIterator,
     MultiDirectoryIterator,
+    take_arrays,
 )
+from multiflow.moments import fit_generator
 from multiflow.segmentation import SegmentationIterator
 from multiflow.segmentation_files import SegmentationDirectoryIterator
+from multiflow.splitting import Split
 from multiflow.transforms import Transformer
 
 
@@ -33,10 +39,12 @@ class MultiDirImageDataGenerator(Transformer):
     `flow_from_directory` and `flow_from_dataframe` are Keras' own. All of them return a
     `keras.utils.PyDataset` for `fit`, `evaluate` and `predict`, which can also be iterated,
     indexed, pickled and deep-copied, and all take `workers`, `use_multiprocessing` and
-    `max_queue_size`, by keyword, for it. With more than one worker, draws are not reproducible,
-    and forked processes may repeat each other's, as in Keras.
+    `max_queue_size`, by keyword, for it. With more than one worker an epoch has every sample once,
+    but draws are not reproducible, and forked processes may repeat each other's, as in Keras; for
+    workers, set `rng="per_sample"`.
 
-    The arguments are Keras', with Keras' defaults. Images are transformed in this order: rotation,
+    The arguments are Keras', with Keras' defaults; those after `dtype` are new, go by keyword, and
+    change nothing unless they are set. Images are transformed in this order: rotation,
     shifts, shear and zoom in one warp, channel shift, flips, brightness; then they are
     standardised: `preprocessing_function`, `rescale`, samplewise, featurewise, whitening.
 
@@ -73,18 +81,57 @@ class MultiDirImageDataGenerator(Transformer):
             split.
         interpolation_order: int from 0 to 5, the order of the warp's spline.
         dtype: the dtype of batches; by default Keras' `floatx`, `"float32"`.
-        threads: None, or by keyword an int, how many threads build a batch; None for as many as
-            there are cores that the process may use, 1 for none beside the caller's. The batches
-            are the same. With a `preprocessing_function` or an overridden method, which need not
+        augment_validation: bool, whether images of `subset="validation"` are transformed at random,
+            as in Keras. With False they are only standardised, and nothing is drawn for them.
+        split_seed: None, or an int that shuffles samples before they are split: those of each
+            class folder in each root, or all rows or arrays, of whose classes both subsets then
+            have their share. Samples keep their order within a subset. The subset of a file
+            depends on the seed, its path below its root and the other files of its class folder,
+            and on no other root or class; new files move few others.
+        split_groups: None, or what keeps samples that belong together, such as the images of a
+            patient or a video, in one subset, across all roots and classes: a function from the
+            path of a file, as in `filepaths`, to its group; for arrays a sequence with one group
+            per sample. Groups are str, int or other hashables. The split comes as near to
+            `validation_split`, over all samples, as whole groups allow, with none of the subsets
+            empty; make both subsets with the same roots and classes. Without a `split_seed`, the
+            first groups are for validation.
+        rng: `"keras"` for NumPy's global generator; or `"per_sample"`, by which the parameters of a
+            sample depend on the flow's `seed`, the epoch and the sample's position in the flow
+            alone, and the order of an epoch on the seed and the epoch. Batches are then the same
+            for any workers, threads, processes and batch size, by `next` and by index; NumPy's
+            global state is neither read nor written; `state_dict()` and `load_state_dict()` of the
+            iterator hold and restore a place in mid-epoch. Distributions are those of Keras. An
+            epoch ends where `next` has given its last batch, or with `on_epoch_end`, which `fit`
+            calls; leave `steps_per_epoch` out there, with which Keras reads across epochs. Without
+            a `seed` one is drawn, and kept as the iterator's `seed`. What your own functions draw
+            is yours to make reproducible. Source of the numbers: Philox-4x64-10 with the key
+            (seed, 0) and the counter (block, sample, epoch, 1); (block, 0, epoch, 0) for orders.
+        corrected: bool, whether to mend two errors of Keras. Rotation, shear and zoom are about the
+            true centre of images that are not square, `height_shift_range` moves rows and
+            `width_shift_range` columns; square images without shifts are those of Keras. And
+            `brightness_range` keeps the range of the values: those from 0 to 255 become what Keras
+            makes of them, but with any number of channels and both data formats; those from 0 to 1
+            or to 65535 are multiplied and clipped at 1 or 65535; others are scaled from the
+            image's own smallest value and clipped at its largest. Of 4 channels the last is alpha,
+            as in Keras, and stays.
+        threads: None, or an int, how many threads build a batch; None for as many as there are
+            cores that the process may use, 1 for none beside the caller's. The batches are the
+            same. With a `preprocessing_function` or an overridden method, which need not
             be safe in threads, only the reading of files is shared among them.
 
     Raises:
+        TypeError: if `split_seed` or `split_groups` is not of the form above.
         ValueError: as in Keras, if `data_format`, `validation_split`, `zoom_range` or
-            `brightness_range` is not of the form above; if `threads` is no positive integer.
+            `brightness_range` is not of the form above; if `rng` is unknown; if `threads` is no
+            positive integer. By flows with a `subset`: if `split_groups` does not give each sample
+            a group.
 
     Warns:
         UserWarning: once, if the compiled warp of the extra `fast` differs from SciPy's on this
-            machine; SciPy's is then used.
+            machine; SciPy's is then used. Without `corrected`, once when a warp meets an image that
+            is not square, and once when `brightness_range` meets one with values from 0 to 1. By
+            flows, if a split by `split_seed` or `split_groups` is more than 5 percentage points off
+            `validation_split`, or leaves a class out of a subset.
 
     Example:
     >>> import pathlib, tempfile
@@ -129,9 +176,21 @@ class MultiDirImageDataGenerator(Transformer):
         interpolation_order: int = 1,
         dtype: Any = None,
         *,
+        augment_validation: bool = True,
+        split_seed: int | None = None,
+        split_groups: Any = None,
+        rng: str = "keras",
+        corrected: bool = False,
         threads: int | None = None,
     ) -> None:
-        check_threads(threads)
+        _checks.check_split(split_seed, split_groups)
+        _checks.check_rng(rng)
+        _checks.check_threads(threads)
+        self.augment_validation = augment_validation
+        self.split_seed = split_seed
+        self.split_groups = split_groups
+        self.rng = rng
+        self.corrected = corrected
         self.threads = threads
         super().__init__(
             featurewise_center=featurewise_center,
@@ -158,6 +217,74 @@ class MultiDirImageDataGenerator(Transformer):
             interpolation_order=interpolation_order,
             dtype=dtype,
         )
+
+    def fit(
+        self,
+        x: Any,
+        augment: bool = False,
+        rounds: int = 1,
+        seed: int | None = None,
+        **flow_options: Any,
+    ) -> None:
+        """Finds the statistics for `featurewise_*` and `zca_whitening`.
+
+        Of an array, they are Keras', bit for bit. Of an iterator or of folders, they are computed
+        in one pass, in float64, over the images for training, as they are before any random
+        transform; a batch of images is in memory at a time, and with `zca_whitening` the
+        covariance, `8 * (height * width * channels) ** 2` bytes. Unlike Keras with an array, it
+        also takes account of `preprocessing_function` and samplewise normalisation, which come
+        before these statistics are applied.
+
+        Args:
+            x: array of shape `(num_samples, height, width, channels)` (channels second with
+                `data_format="channels_first"`); or an iterator of one of the flows, made with
+                `subset="training"` if its generator has a `validation_split`; or a list of
+                folders, or mapping from source name to folder, as for `flow_from_directories`.
+            augment: bool, for arrays only: whether to take randomly transformed images.
+            rounds: int, how many times each is transformed.
+            seed: None, or an int that the transforms depend on.
+            **flow_options: for folders only: arguments of `flow_from_directories` that say which
+                images are read and how, such as `target_size`, `color_mode` and `classes`.
+
+        Raises:
+            TypeError: if `x` is another iterator, or one path, or if options do not go with it.
+            ValueError: as in Keras, if an array is not of rank 4; if an iterator is not for
+                training, or is to be augmented; as in `flow_from_directories`.
+
+        Example:
+        >>> import keras
+        >>> import numpy as np
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> generator = MultiDirImageDataGenerator(featurewise_center=True, validation_split=0.5)
+        >>> images = np.arange(8.0).reshape(8, 1, 1, 1)
+        >>> keras.config.disable_interactive_logging()  # no progress bar
+        >>> generator.fit(generator.flow(images, subset="training"))
+        >>> keras.config.enable_interactive_logging()
+        >>> generator.mean.item()  # of 4, 5, 6 and 7
+        5.5
+        """
+        is_path = isinstance(x, (str, os.PathLike, Mapping))
+        if is_path or (isinstance(x, (list, tuple)) and x and isinstance(x[0], (str, os.PathLike))):
+            subset = "training" if self._validation_split else None
+            options = {"class_mode": None, "shuffle": False, "subset": subset, **flow_options}
+            x, flow_options = self.flow_from_directories(x, **options), {}
+        if flow_options:
+            raise TypeError(
+                f"`fit` takes the options {sorted(flow_options)} with folders only. Received "
+                f"{type(x).__name__}."
+            )
+        if isinstance(x, PortableIterator):
+            if augment:
+                raise ValueError(
+                    "`fit` of an iterator or of folders takes the images as they are. Leave "
+                    "`augment` out, or pass an array."
+                )
+            fit_generator(self, x)
+        elif self.rng == "per_sample" and seed is not None:
+            with drawing_in_turn(seed):
+                super().fit(x, augment=augment, rounds=rounds)
+        else:
+            super().fit(x, augment=augment, rounds=rounds, seed=seed)
 
     def flow(
         self,
@@ -186,13 +313,14 @@ class MultiDirImageDataGenerator(Transformer):
             batch_size: int, the most samples in a batch.
             shuffle: bool, whether to shuffle the samples in each epoch.
             sample_weight: None, or an array of `num_samples` weights.
-            seed: None, or the int from which NumPy's global generator is seeded for each batch.
+            seed: None, or the int from which NumPy's global generator is seeded for each batch;
+                with `rng="per_sample"`, what all draws depend on.
             save_to_dir: None, or an existing folder to which the transformed images are written.
             save_prefix: str, the beginning of the names of these files.
             save_format: str, the format of these files.
             ignore_class_split: bool, whether a split may put classes into one subset only.
             subset: None, `"training"` or `"validation"`: the first `validation_split` of the
-                samples are for validation.
+                samples, or what `split_seed` and `split_groups` make of it, are for validation.
             workers: int, how many threads or processes `fit` uses to fetch batches.
             use_multiprocessing: bool, whether these are processes.
             max_queue_size: int, how many batches `fit` keeps ready.
@@ -204,8 +332,15 @@ class MultiDirImageDataGenerator(Transformer):
 
         Raises:
             ValueError: as in Keras, if lengths differ, `x` is not of rank 4, or `subset` is
-                unknown or divides the classes.
+                unknown or divides the classes, which with `split_seed` or `split_groups` is a
+                warning.
         """
+        split = Split.of(self)
+        own_subset = None if split.is_keras else subset
+        if own_subset is not None:
+            x, y, sample_weight = take_arrays(
+                x, y, sample_weight, split, own_subset, ignore_class_split=ignore_class_split
+            )
         iterator = super().flow(
             x,
             y=y,
@@ -217,14 +352,16 @@ class MultiDirImageDataGenerator(Transformer):
             save_prefix=save_prefix,
             save_format=save_format,
             ignore_class_split=ignore_class_split,
-            subset=subset,
+            subset=subset if own_subset is None else None,
         )
-        return ArrayIterator.from_keras(
+        own = ArrayIterator.from_keras(
             iterator,
             workers=workers,
             use_multiprocessing=use_multiprocessing,
             max_queue_size=max_queue_size,
         )
+        own.subset = subset
+        return own
 
     def flow_from_directory(
         self,
@@ -262,7 +399,8 @@ class MultiDirImageDataGenerator(Transformer):
             class_mode: `"categorical"`, `"binary"`, `"sparse"`, `"input"` or None.
             batch_size: int, the most images in a batch.
             shuffle: bool, whether to shuffle the images in each epoch.
-            seed: None, or the int from which NumPy's global generator is seeded for each batch.
+            seed: None, or the int from which NumPy's global generator is seeded for each batch;
+                with `rng="per_sample"`, what all draws depend on.
             save_to_dir: None, or an existing folder to which the transformed images are written.
             save_prefix: str, the beginning of the names of these files.
             save_format: str, the format of these files.
@@ -367,7 +505,8 @@ class MultiDirImageDataGenerator(Transformer):
                 `(batch_size,)`; `"input"` the images themselves; None no labels at all.
             batch_size: int, the most images in a batch; the last of an epoch may be smaller.
             shuffle: bool, whether to shuffle the images in each epoch.
-            seed: None, or the int from which NumPy's global generator is seeded for each batch.
+            seed: None, or the int from which NumPy's global generator is seeded for each batch;
+                with `rng="per_sample"`, what all draws depend on.
             save_to_dir: None, or an existing folder to which the transformed images are written.
             save_prefix: str, the beginning of the names of these files.
             save_format: str, the format of these files.
@@ -376,7 +515,8 @@ class MultiDirImageDataGenerator(Transformer):
             subset: None for all images, or `"training"` or `"validation"`. The first
                 `validation_split` of the images of each class folder in each root, rounded down,
                 are for validation, so that every source is in both subsets, unless all of its
-                class folders are too small, which is a warning.
+                class folders are too small, which is a warning. `split_seed` takes others than the
+                first, and `split_groups` divides the images of all roots together.
             interpolation: str, how images are resized: `"nearest"`, `"bilinear"`, `"bicubic"`,
                 `"hamming"`, `"box"` or `"lanczos"`.
             keep_aspect_ratio: bool, whether images are cropped in their centre to the ratio of
@@ -512,12 +652,13 @@ class MultiDirImageDataGenerator(Transformer):
                 `"raw"` or None.
             batch_size: int, the most images in a batch.
             shuffle: bool, whether to shuffle the images in each epoch.
-            seed: None, or the int from which NumPy's global generator is seeded for each batch.
+            seed: None, or the int from which NumPy's global generator is seeded for each batch;
+                with `rng="per_sample"`, what all draws depend on.
             save_to_dir: None, or an existing folder to which the transformed images are written.
             save_prefix: str, the beginning of the names of these files.
             save_format: str, the format of these files.
-            subset: None, `"training"` or `"validation"`: the first `validation_split` of the rows
-                are for validation.
+            subset: None, `"training"` or `"validation"`: the first `validation_split` of the rows,
+                or what `split_seed` and `split_groups` make of it, are for validation.
             interpolation: str, how images are resized.
             validate_filenames: bool, whether to leave out, with a warning, rows without a file.
             cache: None; or `"memory"` or a folder, to decode all images now and keep them. See
@@ -534,6 +675,7 @@ class MultiDirImageDataGenerator(Transformer):
             ValueError: as in Keras, if `class_mode`, `color_mode` or `subset` is unknown.
             TypeError: as in Keras, if a column has another type than `class_mode` needs.
         """
+        own_subset = None if Split.of(self).is_keras else subset
         iterator = super().flow_from_dataframe(
             dataframe,
             directory=directory,
@@ -550,7 +692,7 @@ class MultiDirImageDataGenerator(Transformer):
             save_to_dir=save_to_dir,
             save_prefix=save_prefix,
             save_format=save_format,
-            subset=subset,
+            subset=subset if own_subset is None else None,
             interpolation=interpolation,
             validate_filenames=validate_filenames,
             **kwargs,
@@ -561,6 +703,8 @@ class MultiDirImageDataGenerator(Transformer):
             use_multiprocessing=use_multiprocessing,
             max_queue_size=max_queue_size,
         )
+        if own_subset is not None:
+            own.keep_subset(own_subset)
         own.keep_images(cache)
         return own
 
@@ -609,14 +753,15 @@ class MultiDirImageDataGenerator(Transformer):
                 `(num_samples, height, width)`, which are warped with the masks and are 0 where the
                 warp left the image, if the images or the masks have a constant there. Or a list,
                 tuple or dict of these.
-            seed: None, or the int from which NumPy's global generator is seeded for each batch.
+            seed: None, or the int from which NumPy's global generator is seeded for each batch;
+                with `rng="per_sample"`, what all draws depend on.
             save_to_dir: None, or an existing folder to which transformed images are written, as in
                 Keras, and masks as they are after the warp, with `_mask` after the name of the
                 image: integer masks as PNG, others as `.npy`.
             save_prefix: str, the beginning of the names of these files.
             save_format: str, the format of the image files.
             subset: None, `"training"` or `"validation"`: the first `validation_split` of the
-                samples are for validation.
+                samples, or what `split_seed` and `split_groups` make of it, are for validation.
             target_size: None, or two ints, (height, width), to which images and masks are resized
                 before they are transformed.
             interpolation: str, how images are resized: `"nearest"`, `"bilinear"`, `"bicubic"`,
@@ -740,14 +885,17 @@ class MultiDirImageDataGenerator(Transformer):
             color_mode: `"rgb"`, `"rgba"` or `"grayscale"`: how images are read.
             batch_size: int, the most pairs in a batch; the last of an epoch may be smaller.
             shuffle: bool, whether to shuffle the pairs in each epoch.
-            seed: None, or the int from which NumPy's global generator is seeded for each batch.
+            seed: None, or the int from which NumPy's global generator is seeded for each batch;
+                with `rng="per_sample"`, what all draws depend on.
             save_to_dir: as in `flow_segmentation`.
             save_prefix: str, the beginning of the names of saved files.
             save_format: str, the format of saved images.
             follow_links: bool, whether to enter symbolic links to folders.
             subset: None, `"training"` or `"validation"`: the first `validation_split` of the pairs
                 of each root, rounded down, are for validation, so that every root is in both
-                subsets, unless it is too small, which is a warning.
+                subsets, unless it is too small, which is a warning. `split_seed` takes others than
+                the first, and `split_groups`, a function of the image's path, divides the pairs of
+                all roots together.
             interpolation: str, how images are resized. Masks are always resized by `"nearest"`.
             keep_aspect_ratio: bool, whether images and masks are cropped in their centre to the
                 ratio of `target_size` before they are resized.

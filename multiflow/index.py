@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -36,18 +36,38 @@ class ImageIndex:
     """The images of one or more roots.
 
     Attributes:
+        sources: the roots.
         paths: their paths, relative to the common parent of the roots.
         labels: int32 array of shape `(num_images,)`, the label of each.
         source_indices: int32 array of shape `(num_images,)`, the position of each one's root.
-        num_found: for each root, how many images it holds, whether or not the split takes them.
+        folder_indices: int32 array of shape `(num_images,)`, which class folder of which root each
+            one is in.
         unreadable: what the system said of folders that could not be listed.
     """
 
+    sources: Sequence[Source]
     paths: CompactPaths
     labels: np.ndarray
     source_indices: np.ndarray
-    num_found: list[int]
+    folder_indices: np.ndarray
     unreadable: list[OSError]
+
+    def take(self, positions: np.ndarray) -> ImageIndex:
+        """The images at some positions, which ascend."""
+        return ImageIndex(
+            self.sources,
+            self.paths.take(positions),
+            self.labels[positions],
+            self.source_indices[positions],
+            self.folder_indices[positions],
+            self.unreadable,
+        )
+
+    def paths_below_roots(self) -> Iterator[str]:
+        """What images are called in their roots, the same whatever roots are beside them."""
+        starts = [len(os.path.join(source.prefix, "")) for source in self.sources]
+        for path, source in zip(self.paths, self.source_indices, strict=True):
+            yield path[starts[source] :].replace(os.sep, "/")
 
 
 def resolve_sources(directories: Any, argument: str = "directories") -> tuple[Any, list[Source]]:
@@ -70,12 +90,6 @@ def resolve_sources(directories: Any, argument: str = "directories") -> tuple[An
         Source(name or prefix, root, prefix)
         for (name, root), prefix in zip(roots, prefixes, strict=True)
     ]
-
-
-def subset_range(num_samples: int, subset: str | None, validation_split: float) -> range:
-    """The samples of a subset, where the first `validation_split` of all are for validation."""
-    split = int(num_samples * validation_split) if subset else 0
-    return range(split) if subset == "validation" else range(split, num_samples)
 
 
 def _absolute(root: str) -> str:
@@ -123,7 +137,6 @@ def index_images(
     *,
     formats: tuple[str, ...],
     follow_links: bool,
-    split: tuple[float, float] | None,
 ) -> ImageIndex:
     """Lists the images: source by source, folder by folder, each as Keras lists it.
 
@@ -133,20 +146,14 @@ def index_images(
         folder_labels: the label of each class folder.
         formats: accepted endings of file names, in lower case; any case is accepted.
         follow_links: whether to enter symbolic links to folders inside class folders.
-        split: start and end, as fractions, of the images to take from each class folder of each
-            root; None takes all.
     """
     paths = CompactPaths()
     labels, source_indices, counts = [], [], []
     unreadable: list[OSError] = []
-    num_found = [0] * len(sources)
     for position, source in enumerate(sources):
         for folder in folders:
             class_folder = os.path.join(source.root, folder)
             images = list_images(class_folder, formats, follow_links, unreadable.append)
-            num_found[position] += len(images)
-            if split:
-                images = images[int(split[0] * len(images)) : int(split[1] * len(images))]
             if images:
                 # Keras names a file after the last part of its class folder.
                 name = os.path.basename(class_folder)
@@ -157,10 +164,11 @@ def index_images(
     for _ in range(paths.count_ending(".tiff")):
         _checks.warn(TIFF_WARNING)
     return ImageIndex(
+        sources,
         paths,
         np.repeat(np.array(labels, np.int32), counts),
         np.repeat(np.array(source_indices, np.int32), counts),
-        num_found,
+        np.repeat(np.arange(len(counts), dtype=np.int32), counts),
         [error for error in unreadable if not isinstance(error, _ABSENT)],
     )
 

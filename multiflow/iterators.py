@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
-from keras.utils import PyDataset
 
-from multiflow import _checks, _keras
-from multiflow.batches import save_images, transform_batch
+from multiflow import _array_checks, _checks, _keras
+from multiflow.batches import save_images
 from multiflow.cache import CachedFiles, cache_files
+from multiflow.drawing import Samples
+from multiflow.epochs import PortableIterator
 from multiflow.files import ImageFiles
 from multiflow.index import (
     ImageIndex,
@@ -25,62 +25,19 @@ from multiflow.index import (
     resolve_sources,
 )
 from multiflow.paths import JoinedPaths
+from multiflow.splitting import Split, choose_subset
+from multiflow.structures import leaves, rebuild
 from multiflow.summary import Summary
 from multiflow.transforms import Transformer
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-
-class PortableIterator(_keras.Iterator):
-    """A Keras iterator that pickles and deep-copies, in mid-epoch too."""
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {
-            name: value
-            for name, value in vars(self).items()
-            if name not in ("lock", "index_generator")
-        }
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.lock = threading.Lock()
-        self.index_generator = self._flow_index()
-        if self.batch_index:
-            # Keras' index generator begins by resetting the epoch. Its first step is taken here
-            # and undone, so that its second is the next one of the original.
-            random_state = np.random.get_state()
-            next(self.index_generator)
-            np.random.set_state(random_state)
-            self.__dict__.update(state)
-
-    @classmethod
-    def from_keras(cls, iterator: _keras.Iterator, **parallelism: Any) -> Self:
-        """What Keras' own method built, as an instance of this class.
-
-        Args:
-            iterator: a new instance of the Keras class that this class extends.
-            parallelism: `workers`, `use_multiprocessing` and `max_queue_size`, as in PyDataset.
-        """
-        own = cls.__new__(cls)
-        own.__setstate__(PortableIterator.__getstate__(iterator))
-        PyDataset.__init__(own, **parallelism)
-        return own
 
 
 class ArrayIterator(PortableIterator, _keras.NumpyArrayIterator):
     """Batches of arrays; `flow` makes it."""
 
-    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
-        images, _ = transform_batch(
-            self.image_data_generator,
-            self.x,
-            index_array,
-            dtype=self.dtype,
-            working_dtype=self.dtype,
-        )
+    def _batch(self, index_array: np.ndarray, epoch: int) -> Any:
+        images, _ = self._transform(index_array, epoch, self.dtype)
         if self.save_to_dir:
-            save_images(self, images, index_array, 10_000)
+            save_images(self, images, index_array, self._file_numbers(epoch, 10_000))
         inputs = [images, *(extra[index_array] for extra in self.x_misc)]
         parts = [inputs if self.x_misc else images]
         if self.y is not None:
@@ -89,8 +46,52 @@ class ArrayIterator(PortableIterator, _keras.NumpyArrayIterator):
             ]
         return tuple(parts) if self.y is not None else parts[0]
 
+    def _images_at(self, index_array: np.ndarray) -> tuple[Any, Samples]:
+        return self.x, index_array
 
-class FileIterator(_keras.BatchFromFilesMixin, PortableIterator):
+
+def take_arrays(
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    split: Split,
+    subset: str,
+    *,
+    ignore_class_split: bool,
+) -> tuple[Any, Any, Any]:
+    """What of the arguments of `flow` is in a subset of a shuffled or grouped split.
+
+    Raises:
+        ValueError: if lengths differ, or `subset` is unknown.
+    """
+    _array_checks.check_subset(subset)
+    named = [*leaves(x, "x"), ("y", y), ("sample_weight", sample_weight)]
+    num_samples = len(named[0][1])
+    for name, array in named:
+        if array is not None:
+            _array_checks.check_length(name, array, num_samples)
+    labels, class_names = _classes_in(y)
+    positions = choose_subset(
+        split,
+        subset,
+        num_samples,
+        labels=labels,
+        class_names=[] if ignore_class_split else class_names,
+    )
+    taken = (array if array is None else np.asarray(array)[positions] for _, array in named)
+    return rebuild(x, taken), next(taken), next(taken)
+
+
+def _classes_in(y: Any) -> tuple[np.ndarray | None, list[Any]]:
+    """The class number of each sample, and the classes, if `y` holds numbers or rows."""
+    y = np.asarray(y)
+    if y.ndim not in (1, 2):
+        return None, []
+    values, labels = np.unique(y, axis=0, return_inverse=True)
+    return labels.reshape(-1), values.tolist()
+
+
+class FileIterator(PortableIterator):
     """What the iterators over image files have in common."""
 
     _cached: CachedFiles | None = None
@@ -105,22 +106,19 @@ class FileIterator(_keras.BatchFromFilesMixin, PortableIterator):
         images = cache_files(self._files(), cache, self.image_data_generator.threads)
         self._cached = images if isinstance(images, CachedFiles) else None
 
-    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
-        images, _ = transform_batch(
-            self.image_data_generator,
-            self._images(),
-            index_array,
-            dtype=self.dtype,
-            working_dtype=keras.config.floatx(),
-        )
+    def _batch(self, index_array: np.ndarray, epoch: int) -> Any:
+        images, _ = self._transform(index_array, epoch, keras.config.floatx())
         if self.save_to_dir:
-            save_images(self, images, index_array, 10_000_000)
+            save_images(self, images, index_array, self._file_numbers(epoch, 10_000_000))
         if self.class_mode is None:
             return images
         batch = (images, self._labels(images, index_array))
         if self.sample_weight is None:
             return batch
         return (*batch, self.sample_weight[index_array])
+
+    def _images_at(self, index_array: np.ndarray) -> tuple[Any, Samples]:
+        return self._images(), index_array
 
     def _images(self) -> ImageFiles | CachedFiles:
         files = self._files()
@@ -166,6 +164,40 @@ class FileIterator(_keras.BatchFromFilesMixin, PortableIterator):
 
 class DataFrameIterator(FileIterator, _keras.DataFrameIterator):
     """Batches of the image files that a dataframe names; `flow_from_dataframe` makes it."""
+
+    samples: int
+    _sample_weight: np.ndarray | None
+    _targets: Any
+
+    def keep_subset(self, subset: str) -> None:
+        """Drops what is not in a subset of a shuffled or grouped split.
+
+        Raises:
+            ValueError: if `subset` is unknown.
+        """
+        _array_checks.check_subset(subset)
+        has_classes = hasattr(self, "classes")
+        positions = choose_subset(
+            Split.of(self.image_data_generator),
+            subset,
+            self.samples,
+            labels=self.classes if has_classes else None,
+            class_names=list(self.class_indices) if has_classes else [],
+            names=lambda: self.filenames,
+            paths=self.filepaths,
+        )
+        self.subset = subset
+        self.samples = self.n = len(positions)
+        for name in ("filenames", "_filepaths", "classes"):
+            if name in vars(self):
+                setattr(self, name, [getattr(self, name)[position] for position in positions])
+        if self._sample_weight is not None:
+            self._sample_weight = self._sample_weight[positions]
+        if self.class_mode == "raw":
+            self._targets = self._targets[positions]
+        if self.class_mode == "multi_output":
+            self._targets = [targets[positions] for targets in self._targets]
+        _keras.print_msg(f"Using {self.samples} image filenames for {subset}.")
 
 
 class DirectoryIterator(FileIterator, _keras.DirectoryIterator):
@@ -217,13 +249,19 @@ class DirectoryIterator(FileIterator, _keras.DirectoryIterator):
             )
         self.class_mode = class_mode
         self.dtype = dtype
-        index = self._index(directory, classes, follow_links)
-        self.samples = len(index.paths)
-        self.classes = index.labels
-        self._paths = index.paths
+        found = self._index(directory, classes, follow_links)
+        self._use(found.take(self._positions_of_subset(found)), found)
         _keras.print_msg(self._found_message())
-        _keras.Iterator.__init__(self, self.samples, batch_size, shuffle, seed)
-        PyDataset.__init__(self, workers, use_multiprocessing, max_queue_size)
+        PortableIterator.__init__(
+            self,
+            self.samples,
+            batch_size,
+            shuffle,
+            seed,
+            workers=workers,
+            use_multiprocessing=use_multiprocessing,
+            max_queue_size=max_queue_size,
+        )
         self.keep_images(cache)
 
     def _index(self, directory: Any, classes: Any, follow_links: bool) -> ImageIndex:
@@ -237,8 +275,25 @@ class DirectoryIterator(FileIterator, _keras.DirectoryIterator):
             self.class_indices,
             formats=self.white_list_formats,
             follow_links=follow_links,
-            split=self.split,
         )
+
+    def _positions_of_subset(self, found: ImageIndex) -> np.ndarray:
+        return choose_subset(
+            Split.of(self.image_data_generator),
+            self.subset,
+            len(found.paths),
+            strata=found.folder_indices,
+            labels=found.labels,
+            class_names=list(self.class_indices),
+            names=found.paths_below_roots,
+            paths=JoinedPaths(self.directory, found.paths),
+        )
+
+    def _use(self, index: ImageIndex, found: ImageIndex) -> None:
+        """Takes over the images of the subset, of all that were found."""
+        self.samples = len(index.paths)
+        self.classes = index.labels
+        self._paths = index.paths
 
     def _roots(self) -> list[Any]:
         return [self.directory]
@@ -297,7 +352,7 @@ class MultiDirectoryIterator(DirectoryIterator):
         class_folders = resolve_classes(classes, sources)
         self.num_classes = len(class_folders)
         self.class_indices = {name: label for label, name in enumerate(class_folders)}
-        index = index_images(
+        return index_images(
             sources,
             [folder for folders in class_folders.values() for folder in folders],
             {
@@ -307,20 +362,21 @@ class MultiDirectoryIterator(DirectoryIterator):
             },
             formats=self.white_list_formats,
             follow_links=follow_links,
-            split=self.split,
         )
-        self.source_indices = index.source_indices
-        self._check_index(index)
-        return index
 
-    def _check_index(self, index: ImageIndex) -> None:
+    def _use(self, index: ImageIndex, found: ImageIndex) -> None:
+        super()._use(index, found)
+        self.source_indices = index.source_indices
+        self._check(index, found)
+
+    def _check(self, index: ImageIndex, found: ImageIndex) -> None:
         roots = [os.fspath(root) for root in self.directories]
         class_names = list(self.class_indices)
         for error in index.unreadable:
             _checks.warn(
                 f"The folder {error.filename!r} was left out, it cannot be read: {error.strerror}."
             )
-        if not any(index.num_found):
+        if not found.paths:
             sought = f"an image of the classes {class_names}" if class_names else "a class folder"
             raise ValueError(
                 f"None of the roots {roots} holds {sought}. "
@@ -331,7 +387,7 @@ class MultiDirectoryIterator(DirectoryIterator):
             raise ValueError(
                 f'subset="{self.subset}" is empty: validation_split='
                 f"{self.image_data_generator._validation_split} takes none of the "
-                f"{sum(index.num_found)} images found. The fraction is rounded down in each class "
+                f"{len(found.paths)} images found. The fraction is rounded down in each class "
                 "folder of each root; set another `validation_split` in the generator."
             )
         if self.class_mode in ("sparse", "binary"):
@@ -344,7 +400,7 @@ class MultiDirectoryIterator(DirectoryIterator):
                 )
         _checks.warn_of_missing_sources(
             self.directories,
-            index.num_found,
+            np.bincount(found.source_indices, minlength=len(roots)),
             np.bincount(index.source_indices, minlength=len(roots)),
             self.image_data_generator._validation_split,
         )

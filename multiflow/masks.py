@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from multiflow import _array_checks
+from multiflow.drawing import Samples
 from multiflow.parallel import reads_in_threads
 from multiflow.structures import leaves, spread
 from multiflow.transforms import one_hot, take_pixels
@@ -96,7 +97,7 @@ class MaskSource(_Source):
         """A mask with the pixels at `positions`; outside, `cval`."""
         return take_pixels(sample, positions, self._cval, channels_first=self._channels_first)
 
-    def deliver(self, warped: Sequence[np.ndarray], samples: Sequence[int]) -> np.ndarray:
+    def deliver(self, warped: Sequence[np.ndarray], samples: Samples) -> np.ndarray:
         """The warped masks of some samples as the batch that the model gets."""
         return np.stack([self._finish(*pair) for pair in zip(warped, samples, strict=True)])
 

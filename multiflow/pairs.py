@@ -16,11 +16,12 @@ NUM_NAMED = 10  # how many paths of one kind an error names
 
 
 class Pair(NamedTuple):
-    """An image and its mask: two paths, and the position of their roots."""
+    """An image and its mask: two paths, the position of their roots, the image's path below its."""
 
     image: str
     mask: str
     source: int
+    name: str
 
 
 @dataclass
@@ -119,7 +120,8 @@ def pair_files(
         for image, key in zip(images, keys, strict=True):
             path = os.path.join(image_root, image)
             if key in masks:
-                pairs.append(Pair(path, os.path.join(mask_root, masks[key]), position))
+                mask = os.path.join(mask_root, masks[key])
+                pairs.append(Pair(path, mask, position, image.replace(os.sep, "/")))
             else:
                 asked = "" if mask_path is None else f" (`mask_path` gave {key!r})"
                 problems.add("images without a mask", f"{path!r}{asked}")

@@ -43,6 +43,18 @@ class CompactPaths(Sequence[str]):
         self._names += encoded
         self._ends.frombytes(ends.astype(np.int64).tobytes())
 
+    def take(self, positions: np.ndarray) -> CompactPaths:
+        """The paths at some positions, which ascend."""
+        is_taken = np.zeros(len(self), bool)
+        is_taken[positions] = True
+        lengths = np.diff(self._ends, prepend=-1)
+        taken = CompactPaths()
+        taken._folders = list(self._folders)
+        taken._starts = np.searchsorted(positions, self._starts).tolist()
+        taken._names += np.frombuffer(self._names, np.uint8)[np.repeat(is_taken, lengths)].tobytes()
+        taken._ends.frombytes((np.cumsum(lengths[is_taken]) - 1).astype(np.int64).tobytes())
+        return taken
+
     def count_ending(self, ending: str) -> int:
         """How many paths end in `ending`, an ASCII text in lower case, whatever their case."""
         return self._names.lower().count(ending.encode() + b"\0")

@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from keras.utils import PyDataset
 
-from multiflow import _array_checks, _checks, _keras
-from multiflow.batches import save_images, transform_batch, useful_threads
-from multiflow.index import subset_range
-from multiflow.iterators import PortableIterator
+from multiflow import _array_checks, _checks
+from multiflow.batches import save_images, useful_threads
+from multiflow.drawing import Parameters, Samples
+from multiflow.epochs import PortableIterator
 from multiflow.masks import MaskSource, mask_sources, weight_sources
 from multiflow.parallel import read_all, run_all
 from multiflow.resize import Resized
+from multiflow.splitting import Split, choose_subset
 from multiflow.structures import rebuild
 from multiflow.transforms import Transformer, is_overridden, source_positions
 
@@ -100,8 +100,15 @@ class SegmentationIterator(PortableIterator):
         if save_to_dir:
             _array_checks.check_distinct([masks.suffix for masks in self._masks])
         self._samples = self._subset(subset)
-        _keras.Iterator.__init__(self, len(self._samples), batch_size, shuffle, seed)
-        PyDataset.__init__(self, workers, use_multiprocessing, max_queue_size)
+        super().__init__(
+            len(self._samples),
+            batch_size,
+            shuffle,
+            seed,
+            workers=workers,
+            use_multiprocessing=use_multiprocessing,
+            max_queue_size=max_queue_size,
+        )
 
     def __getitem__(self, idx: int) -> tuple[Any, ...]:
         """The batch at a position of the epoch; negative ones count from its end."""
@@ -109,23 +116,21 @@ class SegmentationIterator(PortableIterator):
             raise ValueError(f"There is no batch {idx}; an epoch has {len(self)}.")
         return super().__getitem__(idx + len(self) if idx < 0 else idx)
 
-    def _subset(self, subset: str | None) -> range:
+    def _subset(self, subset: str | None) -> np.ndarray:
         self.subset = subset
         _array_checks.check_subset(subset)
-        validation_split = self.image_data_generator._validation_split
-        samples = subset_range(len(self.x), subset, validation_split)
-        _array_checks.check_not_empty(len(samples), len(self.x), subset, validation_split)
+        split = Split.of(self.image_data_generator)
+        samples = choose_subset(split, subset, len(self.x))
+        _array_checks.check_not_empty(len(samples), len(self.x), subset, split.fraction)
         return samples
 
-    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> tuple[Any, ...]:
-        samples = [self._samples[index] for index in index_array]
-        images, draws = transform_batch(
-            self.image_data_generator, self.x, samples, dtype=self.dtype, working_dtype=self.dtype
-        )
-        moved = self._move(samples, draws)
+    def _batch(self, index_array: np.ndarray, epoch: int) -> tuple[Any, ...]:
+        _, samples = self._images_at(index_array)
+        images, drawn = self._transform(index_array, epoch, self.dtype)
+        moved = self._move(samples, drawn)
         masks, weights = moved[: len(self._masks)], moved[len(self._masks) :]
         if self.save_to_dir:
-            self._save(images, masks, index_array)
+            self._save(images, masks, index_array, epoch)
         inputs = (images, *(_take(extra, samples) for extra in self.x_misc))
         # Last, so that what a `mask_preprocessing_function` draws leaves the images alone.
         targets = map(MaskSource.deliver, self._masks, masks, itertools.repeat(samples))
@@ -134,21 +139,22 @@ class SegmentationIterator(PortableIterator):
             return batch
         return (*batch, rebuild(self.sample_weight, map(np.stack, weights)))
 
-    def _move(
-        self, samples: Sequence[int], draws: Sequence[dict[str, Any]]
-    ) -> list[list[np.ndarray]]:
+    def _images_at(self, index_array: np.ndarray) -> tuple[Any, Samples]:
+        return self.x, self._samples[index_array].tolist()
+
+    def _move(self, samples: Samples, drawn: Sequence[Parameters | None]) -> list[list[np.ndarray]]:
         """The masks and weights of a batch, moved as their images; a list of them per source."""
         sources = [*self._masks, *self._weights]
         fill_modes = [self.mask_fill_mode for _ in self._masks] + [
             self._weight_fill_mode if weights.is_map else None for weights in self._weights
         ]
-        threads = useful_threads(self.image_data_generator, self.x, draws)
+        threads = useful_threads(self.image_data_generator, self.x, drawn)
         still = [read_all(source, samples, threads) for source in sources]
 
         def move(position: int) -> list[np.ndarray]:
             positions = {
                 fill_mode: source_positions(
-                    self.image_data_generator, self._size, draws[position], fill_mode
+                    self.image_data_generator, self._size, drawn[position], fill_mode
                 )
                 for fill_mode in set(fill_modes) - {None}
             }
@@ -167,13 +173,14 @@ class SegmentationIterator(PortableIterator):
         images: np.ndarray,
         masks: Sequence[Sequence[np.ndarray]],
         index_array: np.ndarray,
+        epoch: int,
     ) -> None:
         """Saves images as Keras does, and masks under the same names."""
-        stems = save_images(self, images, index_array, 10_000)
+        stems = save_images(self, images, index_array, self._file_numbers(epoch, 10_000))
         for source, of_source in zip(self._masks, masks, strict=True):
             for mask, stem in zip(of_source, stems, strict=True):
                 source.save(mask, f"{stem}_mask{source.suffix}")
 
 
-def _take(array: Any, samples: Sequence[int]) -> np.ndarray:
+def _take(array: Any, samples: Samples) -> np.ndarray:
     return np.stack([np.asarray(array[sample]) for sample in samples])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -21,9 +19,9 @@ from multiflow.files import (
     Size,
     is_numpy_file,
 )
-from multiflow.index import subset_range
 from multiflow.pairs import Pair, Problems, pair_files, read_headers, resolve_roots
 from multiflow.segmentation import SegmentationIterator
+from multiflow.splitting import Split, choose_subset
 from multiflow.transforms import Transformer
 
 
@@ -75,15 +73,15 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         image_headers, mask_headers = read_headers(pairs, problems, channels_first=channels_first)
         problems.raise_if_any(self._pairing_rule(mask_path))
         warn_of_doubtful_masks(pairs, mask_headers)
-        validation_split = image_data_generator._validation_split
-        chosen = take_subset(pairs, subset, validation_split)
-        _array_checks.check_not_empty(len(chosen), len(pairs), subset, validation_split)
+        split = Split.of(image_data_generator)
+        chosen = take_subset(pairs, subset, split)
+        _array_checks.check_not_empty(len(chosen), len(pairs), subset, split.fraction)
         num_found, num_taken = (
             np.bincount([pair.source for pair in of], minlength=len(self.source_names))
             for of in (pairs, chosen)
         )
         _checks.warn_of_missing_sources(
-            self.image_directories, num_found, num_taken, validation_split
+            self.image_directories, num_found, num_taken, split.fraction
         )
         self.filepaths = [pair.image for pair in chosen]
         self.mask_filepaths = [pair.mask for pair in chosen]
@@ -199,13 +197,17 @@ def check_mask_colors(mask_colors: Any, num_classes: Any) -> None:
         )
 
 
-def take_subset(pairs: Sequence[Pair], subset: str | None, validation_split: float) -> list[Pair]:
+def take_subset(pairs: Sequence[Pair], subset: str | None, split: Split) -> list[Pair]:
     """The pairs of a subset, of which every root has its part."""
-    chosen = []
-    for _, group in itertools.groupby(pairs, key=attrgetter("source")):
-        of_root = list(group)
-        chosen += [of_root[i] for i in subset_range(len(of_root), subset, validation_split)]
-    return chosen
+    positions = choose_subset(
+        split,
+        subset,
+        len(pairs),
+        strata=np.array([pair.source for pair in pairs], int),
+        names=lambda: (pair.name for pair in pairs),
+        paths=[pair.image for pair in pairs],
+    )
+    return [pairs[position] for position in positions]
 
 
 def common_size(pairs: Sequence[Pair], headers: Sequence[Header]) -> Size:

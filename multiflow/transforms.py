@@ -7,17 +7,39 @@ from typing import Any
 
 import keras
 import numpy as np
-from PIL import Image, ImageEnhance
 
-from multiflow import _keras
+from multiflow import _checks, _keras
 from multiflow.affine import OUTSIDE, affine_matrix
+from multiflow.brightness import change_brightness, change_brightness_in_place, is_blackened
+from multiflow.drawing import Parameters, draw_transform
 from multiflow.warp import FLOATS, Warp, flipped, warp_image, warp_positions
 
 
 class Transformer(_keras.ImageDataGenerator):
-    """Keras' generator with a faster warp, and as many threads as it may use for a batch."""
+    """Keras' generator with a faster warp, and options of its own, which the class describes."""
 
+    augment_validation: bool = True
+    split_seed: int | None = None
+    split_groups: Any = None
+    rng: str = "keras"
+    corrected: bool = False
     threads: int | None = None
+
+    def get_random_transform(self, img_shape: Any, seed: int | None = None) -> dict[str, Any]:
+        """Random parameters for an image, as Keras draws them, or for a sample of a flow.
+
+        Args:
+            img_shape: tuple, the shape of the image.
+            seed: None, or an int that the parameters depend on: with `rng="keras"` by seeding
+                NumPy's global generator, with `rng="per_sample"` without touching it.
+
+        Returns:
+            Dict of what `apply_transform` takes. With `rng="per_sample"` and without a seed, it is
+            that of the sample, while a flow transforms one, and new with every call elsewhere.
+        """
+        if self.rng == "keras":
+            return super().get_random_transform(img_shape, seed)
+        return draw_transform(self, img_shape, seed)
 
     def apply_transform(self, x: Any, transform_parameters: dict[str, Any]) -> Any:
         """An image, transformed by given parameters, as Keras does it.
@@ -36,7 +58,8 @@ class Transformer(_keras.ImageDataGenerator):
             return super().apply_transform(x, transform_parameters)
         channel_axis = self.channel_axis - 1
         size = (x.shape[self.row_axis - 1], x.shape[self.col_axis - 1])
-        matrix = affine_matrix(transform_parameters, *size)
+        self.warn_of_geometry(size, transform_parameters)
+        matrix = affine_matrix(transform_parameters, *size, corrected=self.corrected)
         if matrix is not None:
             # One plane per channel, as Keras builds it: where values lie decides how means round.
             planes = np.empty((x.shape[channel_axis], *size), x.dtype.newbyteorder("="))
@@ -52,12 +75,47 @@ class Transformer(_keras.ImageDataGenerator):
             if flips:
                 x = np.flip(x, axis - 1)
         if transform_parameters.get("brightness") is not None:
-            x = _keras.apply_brightness_shift(x, transform_parameters["brightness"], False)
+            self.warn_of_brightness(x)
+            brightness = transform_parameters["brightness"]
+            x = change_brightness(x, brightness, channel_axis, corrected=self.corrected)
         return x
+
+    def warn_of_geometry(self, size: tuple[int, int], parameters: Parameters) -> None:
+        """Warns, once, that Keras warps images that are not square about a wrong centre."""
+        if (
+            size[0] != size[1]
+            and self._may_warn_of("geometry")
+            and affine_matrix(parameters, *size) is not None
+        ):
+            self._warn_once(
+                "geometry",
+                f"Images of {size[0]} × {size[1]} pixels are not square: as in Keras, they are "
+                "turned, sheared and zoomed about a point beside their centre, and shifted along "
+                "the other axis than `height_shift_range` and `width_shift_range` say. Set "
+                "corrected=True in the generator to mend both, or filter this warning.",
+            )
+
+    def warn_of_brightness(self, image: np.ndarray) -> None:
+        """Warns, once, that Keras turns images in [0, 1] black."""
+        if self._may_warn_of("brightness") and is_blackened(image):
+            self._warn_once(
+                "brightness",
+                "`brightness_range` meets an image with values from 0 to 1 and makes it black: as "
+                "in Keras, it takes them for values from 0 to 255. Set corrected=True in the "
+                "generator, or pass values from 0 to 255 and `rescale`.",
+            )
+
+    def _may_warn_of(self, what: str) -> bool:
+        return not self.corrected and what not in self.__dict__.setdefault("_warned", {})
+
+    def _warn_once(self, what: str, message: str) -> None:
+        # Of several threads that come here, one finds its own message.
+        if self.__dict__["_warned"].setdefault(what, message) is message:
+            _checks.warn(message)
 
 
 _HOOKS = {
-    "get_random_transform": _keras.ImageDataGenerator.get_random_transform,
+    "get_random_transform": Transformer.get_random_transform,
     "apply_transform": Transformer.apply_transform,
     "standardize": _keras.ImageDataGenerator.standardize,
 }
@@ -79,7 +137,7 @@ def transform_into(
     row: np.ndarray,
     image: np.ndarray,
     generator: Transformer,
-    parameters: dict[str, Any],
+    parameters: Parameters,
     working_dtype: Any,
 ) -> None:
     """Writes an image, transformed and standardised as Keras does it, into its row of a batch.
@@ -97,7 +155,8 @@ def transform_into(
         return
     if image.dtype != np.uint8:
         image = image.astype(row.dtype, copy=False)
-    intensity, brightness = parameters["channel_shift_intensity"], parameters["brightness"]
+    intensity = parameters.get("channel_shift_intensity")
+    brightness = parameters.get("brightness")
     # NumPy rounds a factor of Python's own type to the dtype of the image, others it may not.
     only_rescales = (
         intensity is None
@@ -113,7 +172,9 @@ def transform_into(
         row += intensity
         np.clip(row, lowest, highest, out=row)
     if brightness is not None:
-        _change_brightness(row, generator.channel_axis, brightness)
+        generator.warn_of_brightness(row)
+        channel_axis = generator.channel_axis - 1
+        change_brightness_in_place(row, brightness, channel_axis, corrected=generator.corrected)
     if not only_rescales:
         generator.standardize(row)
 
@@ -138,7 +199,7 @@ def _warp_and_flip(
     row: np.ndarray,
     image: np.ndarray,
     generator: Transformer,
-    parameters: dict[str, Any],
+    parameters: Parameters,
     scale: float | None,
 ) -> None:
     if generator.channel_axis == 1:
@@ -146,7 +207,7 @@ def _warp_and_flip(
     else:
         target = row
     flips = _flips(parameters)
-    matrix = affine_matrix(parameters, *image.shape[:2])
+    matrix = affine_matrix(parameters, *image.shape[:2], corrected=generator.corrected)
     if matrix is None:
         factor = row.dtype.type(scale or 1)
         np.multiply(image, factor, out=flipped(target, flips), dtype=row.dtype)
@@ -162,26 +223,10 @@ def _flips(parameters: dict[str, Any]) -> tuple[bool, bool]:
     return bool(parameters.get("flip_vertical")), bool(parameters.get("flip_horizontal"))
 
 
-def _change_brightness(image: np.ndarray, channel_axis: int, brightness: float) -> None:
-    if (
-        channel_axis == 3
-        and keras.config.image_data_format() == "channels_last"
-        and image.shape[2] in (1, 3)
-        and image.min() >= 0
-        and image.max() <= 255
-    ):
-        # Keras has Pillow do it on whole images of 8 bits; all values they can have are enough.
-        levels = Image.fromarray(np.arange(256, dtype=np.uint8)[np.newaxis])
-        table = np.asarray(ImageEnhance.Brightness(levels).enhance(brightness), image.dtype)[0]
-        np.take(table, image.astype(np.uint8), out=image, mode="clip")
-    else:
-        image[...] = _keras.apply_brightness_shift(image, brightness, False)
-
-
 def source_positions(
     generator: Transformer,
     size: tuple[int, int],
-    parameters: dict[str, Any],
+    parameters: Parameters | None,
     fill_mode: str,
 ) -> np.ndarray:
     """Where each pixel of a warped image comes from, without interpolation.
@@ -192,7 +237,8 @@ def source_positions(
     Args:
         generator: the generator whose `apply_transform` warps the images.
         size: (height, width) of the image.
-        parameters: what `get_random_transform` drew; the photometric ones are left out.
+        parameters: what `get_random_transform` drew, of which the photometric ones are left out;
+            None for an image that is not transformed.
         fill_mode: how to fill what the warp leaves empty.
 
     Returns:
@@ -202,8 +248,11 @@ def source_positions(
     Raises:
         ValueError: if an overridden `apply_transform` gives anything but pixels of the image.
     """
+    if parameters is None:
+        return np.arange(size[0] * size[1]).reshape(size)
     if not is_overridden(generator, "apply_transform"):
-        matrix, flips = affine_matrix(parameters, *size), _flips(parameters)
+        matrix = affine_matrix(parameters, *size, corrected=generator.corrected)
+        flips = _flips(parameters)
         if matrix is None:
             return flipped(np.arange(size[0] * size[1]).reshape(size), flips)
         return warp_positions(size, Warp(matrix, 0, fill_mode, OUTSIDE, flips))
@@ -211,7 +260,7 @@ def source_positions(
 
 
 def _positions_of_override(
-    generator: Transformer, size: tuple[int, int], parameters: dict[str, Any], fill_mode: str
+    generator: Transformer, size: tuple[int, int], parameters: Parameters, fill_mode: str
 ) -> np.ndarray:
     mover = copy.copy(generator)
     mover.interpolation_order, mover.fill_mode, mover.cval = 0, fill_mode, OUTSIDE

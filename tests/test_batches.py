@@ -109,7 +109,7 @@ def test_planes_without_channels_are_refused_as_in_keras(parameters: dict[str, A
 def test_no_deprecated_name_of_scipy_is_used() -> None:
     generator = MultiDirImageDataGenerator(rotation_range=20, interpolation_order=3, threads=1)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", DeprecationWarning)
         next(generator.flow(IMAGES))
         generator.random_transform(IMAGES[0])
 

@@ -496,9 +496,10 @@ def test_fit_evaluate_predict(three_classes: pathlib.Path, method: str) -> None:
 def test_signatures_extend_keras() -> None:
     import inspect
 
+    corrections = ["augment_validation", "split_seed", "split_groups", "rng", "corrected"]
     own_options = ["cache", "workers", "use_multiprocessing", "max_queue_size"]
     for method, own in (
-        ("__init__", ["threads"]),
+        ("__init__", [*corrections, "threads"]),
         ("flow", own_options[1:]),
         ("flow_from_directory", own_options),
         ("flow_from_dataframe", own_options),

@@ -26,6 +26,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:NumpyArrayIterator is set to use:UserWarning"),
     pytest.mark.filterwarnings("ignore:Expected input to be images:UserWarning"),
     pytest.mark.filterwarnings("ignore:This ImageDataGenerator specifies:UserWarning"),
+    pytest.mark.filterwarnings("ignore:`brightness_range` meets an image:UserWarning"),
     # Where a user's numbers overflow, Keras and we warn alike.
     pytest.mark.filterwarnings("ignore:.*encountered in.*:RuntimeWarning"),
 ]

@@ -1,0 +1,262 @@
+"""Index → sample: which samples come in which batch of an epoch, and what they draw."""
+
+from __future__ import annotations
+
+import functools
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from keras.utils import PyDataset
+
+from multiflow import _checks, _keras
+from multiflow.batches import transform_batch
+from multiflow.drawing import (
+    Draws,
+    GlobalDraws,
+    NoDraws,
+    Parameters,
+    SampleDraws,
+    Samples,
+    order_of_epoch,
+)
+from multiflow.parallel import read_all
+from multiflow.transforms import Transformer
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class PortableIterator(_keras.Iterator):
+    """A Keras iterator that pickles in mid-epoch, and loses no sample among several workers.
+
+    With `rng="per_sample"` of its generator, an epoch is what its number says: `next` begins the
+    next one after the last batch, `on_epoch_end` and `reset` begin it at once, and `iterator[i]`
+    is batch `i` of the one that is on.
+
+    Attributes:
+        epoch: the number of the epoch that is on, from 0; for `rng="per_sample"`.
+    """
+
+    image_data_generator: Transformer
+    seed: Any
+    index_array: Any
+    subset: str | None = None
+    epoch = 0
+    # Whether `next` has given the last batch of the epoch, and not the first of another.
+    _is_finished = False
+
+    def __init__(
+        self, n: int, batch_size: int, shuffle: bool, seed: int | None, **parallelism: Any
+    ) -> None:
+        _keras.Iterator.__init__(self, n, batch_size, shuffle, seed)
+        self._prepare(parallelism)
+
+    @classmethod
+    def from_keras(cls, iterator: _keras.Iterator, **parallelism: Any) -> Self:
+        """What Keras' own method built, as an instance of this class.
+
+        Args:
+            iterator: a new instance of the Keras class that this class extends.
+            parallelism: `workers`, `use_multiprocessing` and `max_queue_size`, as in PyDataset.
+        """
+        own = cls.__new__(cls)
+        own.__setstate__(PortableIterator.__getstate__(iterator))
+        own._prepare(parallelism)
+        return own
+
+    def _prepare(self, parallelism: dict[str, Any]) -> None:
+        PyDataset.__init__(self, **parallelism)
+        if self._is_per_sample:
+            _checks.check_seed(self.seed)
+            self._has_own_seed = self.seed is None
+            if self._has_own_seed:
+                self.seed = secrets.randbits(32)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("lock", "index_generator")
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.lock = threading.Lock()
+        self.index_generator = self._flow_index()
+
+    def state_dict(self) -> dict[str, int]:
+        """Where `next` stands, for `load_state_dict` of an iterator that is made in the same way.
+
+        Returns:
+            Dict of `"epoch"`, from 0, and `"batch"`, how many batches of it `next` has given.
+
+        Raises:
+            ValueError: without `rng="per_sample"` or a `seed`, where this does not tell what comes
+                next.
+        """
+        self._check_has_state()
+        with self.lock:
+            return {
+                "epoch": self.epoch,
+                "batch": len(self) if self._is_finished else self.batch_index,
+            }
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Goes to where another iterator stood: `next` gives the batches that it would have given.
+
+        `fit` begins with a step to the next epoch; to go on with `fit(initial_epoch=k)` as one
+        `fit` over all epochs would have done, load `{"epoch": k, "batch": 0}`.
+
+        Args:
+            state: what `state_dict` returned.
+
+        Raises:
+            ValueError: if `state` is none of this iterator, or without `rng="per_sample"` or a
+                `seed`.
+        """
+        self._check_has_state()
+        if not (
+            isinstance(state, Mapping)
+            and state.keys() == {"epoch", "batch"}
+            and all(isinstance(number, Integral) and int(number) >= 0 for number in state.values())
+            and state["batch"] <= len(self)
+        ):
+            raise ValueError(
+                'A state must be a dict of "epoch" and "batch", two integers from 0, the second '
+                f"up to the {len(self)} batches of an epoch. Received: {state!r}"
+            )
+        with self.lock:
+            self._begin_epoch(int(state["epoch"]))
+            self._is_finished = 0 < len(self) == state["batch"]
+            self.batch_index = 0 if self._is_finished else int(state["batch"])
+
+    def _check_has_state(self) -> None:
+        if not self._is_per_sample:
+            raise ValueError(
+                'With rng="keras", what comes next depends on NumPy\'s global generator, too. Set '
+                'rng="per_sample" in the generator; or pickle the iterator, and keep '
+                "np.random.get_state() beside it."
+            )
+        if self._has_own_seed:
+            raise ValueError(
+                "A state is for iterators of one `seed`, and this one was made without. Pass a "
+                f"`seed` to the flow. (The one that this iterator drew for itself is {self.seed}.)"
+            )
+
+    def __getitem__(self, idx: int) -> Any:
+        """Batch `idx` of the epoch."""
+        if idx >= len(self):  # in Keras' words
+            raise ValueError(
+                f"Asked to retrieve element {idx}, but the Sequence has length {len(self)}"
+            )
+        # Keras takes no lock; two threads that begin an epoch then shuffle it twice.
+        with self.lock:
+            self._begin_batch()
+            self.total_batches_seen += 1
+            if self.index_array is None:
+                self._set_index_array()
+            index_array = self.index_array[self.batch_size * idx : self.batch_size * (idx + 1)]
+            epoch = self.epoch
+        return self._batch(index_array, epoch)
+
+    def __next__(self) -> Any:
+        with self.lock:
+            index_array = next(self.index_generator)
+            epoch = self.epoch
+        return self._batch(index_array, epoch)
+
+    def on_epoch_end(self) -> None:
+        """Shuffles; with `rng="per_sample"`, begins the next epoch."""
+        with self.lock:
+            if self._is_per_sample:
+                self._begin_epoch(self.epoch + 1)
+            else:
+                self._set_index_array()
+
+    def reset(self) -> None:
+        """Lets `next` begin an epoch; with `rng="per_sample"`, the next one, if one has begun."""
+        with self.lock:
+            if self._is_per_sample and (self.batch_index or self._is_finished):
+                self._begin_epoch(self.epoch + 1)
+            self.batch_index = 0
+
+    def _flow_index(self) -> Iterator[np.ndarray]:
+        while True:
+            self._begin_batch()
+            if self._is_finished:
+                self._begin_epoch(self.epoch + 1)
+            elif self.batch_index == 0:
+                self._set_index_array()
+            start = self.batch_index * self.batch_size % max(self.n, 1)
+            stop = start + self.batch_size
+            is_last = stop >= self.n
+            self.batch_index = 0 if is_last else self.batch_index + 1
+            self._is_finished = is_last and self._is_per_sample
+            self.total_batches_seen += 1
+            yield self.index_array[start:stop]
+
+    def _begin_batch(self) -> None:
+        if self.seed is not None and not self._is_per_sample:
+            np.random.seed(self.seed + self.total_batches_seen)
+
+    def _begin_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+        self.batch_index = 0
+        self._is_finished = False
+        self._set_index_array()
+
+    def _set_index_array(self) -> None:
+        if not self.shuffle:
+            order = np.arange(self.n)
+        elif self._is_per_sample:
+            order = order_of_epoch(self.seed, self.epoch, self.n)
+        else:
+            order = np.random.permutation(self.n)
+        self.index_array = order
+
+    @property
+    def _is_per_sample(self) -> bool:
+        return self.image_data_generator.rng == "per_sample"
+
+    def _draws(self, epoch: int) -> Draws:
+        """What draws the parameters of the samples in an epoch."""
+        if self.subset == "validation" and not self.image_data_generator.augment_validation:
+            return NoDraws()
+        return SampleDraws(self.seed, epoch) if self._is_per_sample else GlobalDraws()
+
+    def _file_numbers(self, epoch: int, limit: int) -> Callable[[], int]:
+        """Gives the numbers in the names of saved images: random, as in Keras, or the epoch."""
+        if self._is_per_sample:
+            return lambda: epoch
+        return functools.partial(np.random.randint, limit)
+
+    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
+        return self._batch(index_array, self.epoch)
+
+    def read_images(self, index_array: np.ndarray) -> list[np.ndarray]:
+        """The images of the samples at some positions, before any transform."""
+        return read_all(*self._images_at(index_array), self.image_data_generator.threads)
+
+    def _transform(
+        self, index_array: np.ndarray, epoch: int, working_dtype: Any
+    ) -> tuple[np.ndarray, list[Parameters | None]]:
+        """The images of a batch, and what was drawn for each."""
+        return transform_batch(
+            self.image_data_generator,
+            *self._images_at(index_array),
+            self._draws(epoch),
+            dtype=self.dtype,
+            working_dtype=working_dtype,
+        )
+
+    def _images_at(self, index_array: np.ndarray) -> tuple[Any, Samples]:
+        """What holds the images, and where in it the samples at some positions are."""
+        raise NotImplementedError
+
+    def _batch(self, index_array: np.ndarray, epoch: int) -> Any:
+        """The batch of the samples at some positions, as they are in an epoch."""
+        raise NotImplementedError

@@ -1,0 +1,154 @@
+"""Mean, standard deviation and covariance of images, in one pass over batches, in float64."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import numpy as np
+
+from multiflow.epochs import PortableIterator
+from multiflow.progress import progress_bar
+from multiflow.transforms import Transformer
+
+
+class Moments:
+    """The mean of rows that come in parts, and their scatter about it.
+
+    Args:
+        num_features: the length of a row.
+        has_covariance: whether the scatter is a matrix, or one number per feature.
+
+    Attributes:
+        count: the number of rows.
+        mean: float64 array of shape `(num_features,)`.
+        scatter: float64 array of shape `(num_features, num_features)` or `(num_features,)`: the sum
+            of the products, or squares, of the deviations from the mean.
+
+    Example:
+    >>> moments = Moments(2, has_covariance=False)
+    >>> moments.add(np.array([[1.0, 5.0], [2.0, 5.0]]))
+    >>> moments.add(np.array([[6.0, 5.0]]))
+    >>> moments.mean, moments.scatter / moments.count
+    (array([3., 5.]), array([4.66666667, 0.        ]))
+
+    Source: Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing
+    sample variances", 1979. Unlike sums of squares, it does not lose digits to a large mean.
+    """
+
+    def __init__(self, num_features: int, *, has_covariance: bool) -> None:
+        self.count = 0
+        self.mean = np.zeros(num_features)
+        self._has_covariance = has_covariance
+        self.scatter = np.zeros((num_features, num_features) if has_covariance else num_features)
+
+    def add(self, rows: np.ndarray) -> None:
+        """Takes in rows, a float64 array of shape `(num_rows, num_features)`."""
+        mean = rows.mean(axis=0)
+        total = self.count + len(rows)
+        step = (mean - self.mean)[np.newaxis]
+        self.scatter += self._scatter(rows - mean)
+        self.scatter += self._scatter(step) * (self.count * len(rows) / total)
+        self.mean += step[0] * (len(rows) / total)
+        self.count = total
+
+    def _scatter(self, deviations: np.ndarray) -> np.ndarray:
+        if self._has_covariance:
+            return deviations.T @ deviations
+        return np.einsum("ij,ij->j", deviations, deviations)
+
+
+def fit_generator(generator: Transformer, iterator: PortableIterator) -> None:
+    """Sets the statistics that a generator needs, from the images of an iterator.
+
+    What Keras' `fit` finds for an array of these images, but after all that `standardize` does
+    before it comes to the statistics.
+
+    Args:
+        generator: what gets `mean`, `std` and `zca_whitening_matrix`, as its arguments ask.
+        iterator: the images; they are read in its order, and are not transformed.
+
+    Raises:
+        ValueError: if the iterator has no image, or none but such for validation, or does not tell.
+        MemoryError: if the covariance needs more memory than there is.
+    """
+    _check_is_for_training(iterator)
+    if not (generator.featurewise_center or generator.featurewise_std_normalization):
+        return
+    shape = iterator.read_images(np.array([0]))[0].shape
+    moments = _new_moments(generator, shape)
+    bar = progress_bar(len(iterator), "batch")
+    for number in range(len(iterator)):
+        positions = np.arange(iterator.n)[number * iterator.batch_size :][: iterator.batch_size]
+        moments.add(_rows(generator, iterator.read_images(positions)))
+        bar.update(number + 1)
+    _set_statistics(generator, moments, shape)
+
+
+def _check_is_for_training(iterator: PortableIterator) -> None:
+    if not iterator.n:
+        raise ValueError("`fit` needs images, and the iterator has none.")
+    if iterator.subset == "training":
+        return
+    if iterator.subset == "validation" or iterator.image_data_generator._validation_split:
+        raise ValueError(
+            "`fit` must see the images for training only. Received an iterator with subset="
+            f"{iterator.subset!r} of a generator with validation_split="
+            f'{iterator.image_data_generator._validation_split}. Make it with subset="training".'
+        )
+
+
+def _new_moments(generator: Transformer, shape: tuple[int, ...]) -> Moments:
+    if not generator.zca_whitening:
+        return Moments(shape[generator.channel_axis - 1], has_covariance=False)
+    num_features = math.prod(shape)
+    try:
+        return Moments(num_features, has_covariance=True)
+    except MemoryError:
+        raise MemoryError(
+            f"`zca_whitening` of images of {num_features:,} values needs a covariance of "
+            f"{num_features**2 * 8 / 1e9:,.1f} GB. Use a smaller `target_size`."
+        ) from None
+
+
+def _rows(generator: Transformer, images: list[np.ndarray]) -> np.ndarray:
+    """What the moments are of: images for whitening, else pixels; as `standardize` gets them."""
+    before = copy.copy(generator)
+    before.featurewise_center = before.featurewise_std_normalization = before.zca_whitening = False
+    standardized = [before.standardize(image.astype(generator.dtype)) for image in images]
+    batch = np.stack(standardized).astype(np.float64)
+    if generator.zca_whitening:
+        return batch.reshape(len(batch), -1)
+    return np.moveaxis(batch, generator.channel_axis, -1).reshape(
+        -1, batch.shape[generator.channel_axis]
+    )
+
+
+def _set_statistics(generator: Transformer, moments: Moments, shape: tuple[int, ...]) -> None:
+    if generator.zca_whitening:
+        features = moments.mean.reshape(shape)
+        mean = features.mean((generator.row_axis - 1, generator.col_axis - 1), keepdims=True)
+        # Keras subtracts the mean of a channel, not of a feature, before it decomposes.
+        off = (features - mean).ravel()
+        scatter = moments.scatter + moments.count * np.outer(off, off)
+        generator.zca_whitening_matrix = _whitening(scatter, moments.count, generator)
+    else:
+        channels = [1, 1, 1]
+        channels[generator.channel_axis - 1] = -1
+        mean = moments.mean.reshape(channels)
+        if generator.featurewise_std_normalization:
+            std = np.sqrt(moments.scatter / moments.count).reshape(channels)
+            generator.std = std.astype(generator.dtype)
+    if generator.featurewise_center:
+        generator.mean = mean.astype(generator.dtype)
+
+
+def _whitening(scatter: np.ndarray, count: int, generator: Transformer) -> np.ndarray:
+    """Keras' matrix, of the eigenvectors where Keras has singular vectors."""
+    squares, vectors = np.linalg.eigh(scatter)
+    # Keras has as many singular values as samples. Further ones, and those of directions in which
+    # images do not differ, would be noise, which their inverse enlarges.
+    rank = min(count, np.count_nonzero(squares > squares[-1] * len(squares) * np.finfo(float).eps))
+    values, vectors = np.sqrt(squares[::-1][:rank]), vectors[:, ::-1][:, :rank]
+    matrix = (vectors * (np.sqrt(count) / (values + generator.zca_epsilon))) @ vectors.T
+    return matrix.astype(generator.dtype)
