@@ -182,18 +182,3 @@ def split_inputs(x: Any) -> tuple[Any, list[Any]]:
             )
         check_length(name, extra, len(x[0]))
     return x[0], [extra for _, extra in extras]
-
-
-def check_subset(subset: Any) -> None:
-    """Refuses an unknown `subset`."""
-    if subset not in (None, "training", "validation"):
-        raise ValueError(f'`subset` must be None, "training" or "validation". Received: {subset!r}')
-
-
-def check_not_empty(num_left: int, num_samples: int, subset: Any, validation_split: Any) -> None:
-    """Refuses a subset without samples."""
-    if not num_left:
-        raise ValueError(
-            f"subset={subset!r} is empty: validation_split={validation_split} takes none of the "
-            f"{num_samples} samples. Set another `validation_split` in the generator."
-        )

@@ -28,7 +28,7 @@ def warn_of_missing_sources(
     roots: Sequence[Any],
     num_found: Iterable[int],
     num_taken: Iterable[int],
-    validation_split: float,
+    reason: str,
 ) -> None:
     """Warns of roots without any image, and of those without any in the subset.
 
@@ -36,16 +36,13 @@ def warn_of_missing_sources(
         roots: the roots.
         num_found: how many images each root holds.
         num_taken: how many of them are in the subset.
-        validation_split: the fraction that made the subset.
+        reason: why the subset may leave them out, and what to do.
     """
     for root, found, taken in zip(map(os.fspath, roots), num_found, num_taken, strict=True):
         if not found:
             warn(f"The root {root!r} holds no image. Check its path and the folders in it.")
         elif not taken:
-            warn(
-                f"The subset takes none of the {found} images of the root {root!r}: they are too "
-                f"few for validation_split={validation_split}, which is rounded down."
-            )
+            warn(f"The subset takes none of the {found} images of the root {root!r}. {reason}")
 
 
 def check_batch_arguments(
@@ -92,11 +89,11 @@ def check_batch_arguments(
         )
 
 
-def check_seed(seed: Any) -> None:
-    """Refuses a `seed` that NumPy's global generator would refuse, too."""
+def check_seed(seed: Any, name: str = "seed") -> None:
+    """Refuses a seed that NumPy's global generator would refuse, too."""
     if seed is not None and not (isinstance(seed, Integral) and 0 <= int(seed) < 2**32):
         raise ValueError(
-            f"`seed` must be None or an integer from 0 to 2**32 - 1. Received: {seed!r}"
+            f"`{name}` must be None or an integer from 0 to 2**32 - 1. Received: {seed!r}"
         )
 
 
@@ -189,6 +186,24 @@ def check_threads(threads: Any) -> None:
         raise ValueError(f"`threads` must be None or a positive integer. Received: {threads!r}")
 
 
+def check_subset(subset: Any) -> None:
+    """Refuses an unknown `subset`."""
+    if subset not in (None, "training", "validation"):
+        raise ValueError(f'`subset` must be None, "training" or "validation". Received: {subset!r}')
+
+
+def check_not_empty(subset: Any, num_taken: int, num_found: int, reason: str) -> None:
+    """Refuses a subset without samples."""
+    if not num_taken:
+        raise ValueError(f"subset={subset!r} takes none of the {num_found} samples. {reason}")
+
+
+def check_flag(name: str, flag: Any) -> None:
+    """Refuses what is neither True nor False."""
+    if flag not in (True, False):
+        raise TypeError(f"`{name}` must be True or False. Received: {flag!r}")
+
+
 def check_rng(rng: Any) -> None:
     """Refuses an unknown `rng`."""
     if rng not in ("keras", "per_sample"):
@@ -196,9 +211,8 @@ def check_rng(rng: Any) -> None:
 
 
 def check_split(split_seed: Any, split_groups: Any) -> None:
-    """Refuses a `split_seed` that is no integer, and a `split_groups` that gives no groups."""
-    if split_seed is not None and not isinstance(split_seed, Integral):
-        raise TypeError(f"`split_seed` must be None or an integer. Received: {split_seed!r}")
+    """Refuses a `split_seed` that is no seed, and a `split_groups` that gives no groups."""
+    check_seed(split_seed, "split_seed")
     is_list = hasattr(split_groups, "__len__") and hasattr(split_groups, "__getitem__")
     if not (
         split_groups is None

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from multiflow.affine import affine_matrix
+from multiflow.brightness import Range
 from multiflow.drawing import Draws, Parameters, Samples
 from multiflow.parallel import read_all, reads_in_threads, run_all
 from multiflow.transforms import Transformer, is_customised, transform_into
@@ -26,6 +27,7 @@ def transform_batch(
     *,
     dtype: Any,
     working_dtype: Any,
+    span: Range | None,
 ) -> tuple[np.ndarray, list[Parameters | None]]:
     """The images of a batch, transformed and standardised as Keras does it.
 
@@ -41,6 +43,7 @@ def transform_batch(
         draws: what draws their parameters.
         dtype: the dtype of the batch.
         working_dtype: the dtype in which images are transformed.
+        span: the range of their values, if that is known of all.
 
     Returns:
         The batch, and what was drawn for each image; None for one that is not transformed.
@@ -49,24 +52,32 @@ def transform_batch(
     if is_customised(generator):
         drawn = []
         for position, image in enumerate(read_all(images, samples, generator.threads)):
-            drawn.append(draws.draw_one(generator, image.shape, samples[position]))
+            drawn.append(draws.draw_one(generator, image.shape, position))
+            parameters = drawn[-1]
+            if parameters is not None:
+                parameters = generator.complete(parameters, image, span)
             image = image.astype(working_dtype)
-            if drawn[-1] is not None:
-                image = generator.apply_transform(image, drawn[-1])
+            if parameters is not None:
+                image = generator.apply_transform(image, parameters)
             batch[position] = generator.standardize(image)
         return batch, drawn
-    drawn = list(draws.draw_all(generator, images.shape[1:], samples))
+    drawn = list(draws.draw_all(generator, images.shape[1:]))
     size = (images.shape[generator.row_axis], images.shape[generator.col_axis])
     for parameters in drawn:
         generator.warn_of_geometry(size, parameters or {})
     if not reads_in_threads(images):
         images = dict(zip(samples, read_all(images, samples, 1), strict=True))
 
-    def transform(position: int) -> None:
-        image = np.asarray(images[samples[position]])
-        transform_into(batch[position], image, generator, drawn[position] or {}, working_dtype)
+    def transform(position: int) -> bool:
+        image, parameters = np.asarray(images[samples[position]]), drawn[position] or {}
+        is_blackened = generator.blackens(image, parameters)
+        parameters = generator.complete(parameters, image, span)
+        transform_into(batch[position], image, generator, parameters, working_dtype)
+        return is_blackened
 
-    run_all(transform, range(len(samples)), useful_threads(generator, images, drawn))
+    threads = useful_threads(generator, images, drawn)
+    if any(run_all(transform, range(len(samples)), threads)):
+        generator.warn_of_brightness()
     return batch, drawn
 
 

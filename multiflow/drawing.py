@@ -35,53 +35,57 @@ _PLACES = {name: place for place, name in enumerate(_CONSTANTS)}
 _FOR_ORDER, _FOR_TRANSFORM = 0, 1
 
 
-class GlobalDraws:
-    """Keras' way: NumPy's global generator, from which all samples draw in turn."""
+class GlobalDraws(NamedTuple):
+    """Draws for a batch in Keras' way: all from NumPy's global generator, in turn."""
 
-    def draw_one(self, generator: Any, shape: tuple[int, ...], sample: int) -> Parameters:
+    samples: Samples
+
+    def draw_one(self, generator: Any, shape: tuple[int, ...], position: int) -> Parameters:
         """The parameters of one sample, by the generator's method, which may be overridden."""
         return generator.get_random_transform(shape)
 
-    def draw_all(
-        self, generator: Any, shape: tuple[int, ...], samples: Samples
-    ) -> list[Parameters]:
-        """The parameters of several samples, by Keras' own method."""
-        return draw_transforms(generator, shape, len(samples))
+    def draw_all(self, generator: Any, shape: tuple[int, ...]) -> list[Parameters]:
+        """The parameters of all samples, by Keras' own method."""
+        return draw_transforms(generator, shape, len(self.samples))
 
 
 class SampleDraws(NamedTuple):
-    """Numbers that depend on a seed, the epoch and the sample, and on nothing else."""
+    """Draws for a batch that depend on a seed, the epoch and the sample, and on nothing else."""
 
+    samples: Samples
     seed: int
     epoch: int
 
-    def draw_one(self, generator: Any, shape: tuple[int, ...], sample: int) -> Parameters:
+    def draw_one(self, generator: Any, shape: tuple[int, ...], position: int) -> Parameters:
         """The parameters of one sample, by the generator's method, which may be overridden."""
-        token = _numbers.set(lambda: _sample_numbers(self.seed, self.epoch, sample))
+        token = _numbers.set(lambda: self._numbers(position))
         try:
             return generator.get_random_transform(shape)
         finally:
             _numbers.reset(token)
 
-    def draw_all(
-        self, generator: Any, shape: tuple[int, ...], samples: Samples
-    ) -> list[Parameters]:
-        """The parameters of several samples, by Keras' own method."""
-        numbers = np.empty((len(samples), len(_CONSTANTS)))
-        for row, sample in zip(numbers, samples, strict=True):
-            row[:] = _sample_numbers(self.seed, self.epoch, sample)
+    def draw_all(self, generator: Any, shape: tuple[int, ...]) -> list[Parameters]:
+        """The parameters of all samples, by Keras' own method."""
+        numbers = np.empty((len(self.samples), len(_CONSTANTS)))
+        for position, row in enumerate(numbers):
+            row[:] = self._numbers(position)
         return _transforms_of(generator, shape, numbers)
 
+    def _numbers(self, position: int) -> np.ndarray:
+        return _sample_numbers(self.seed, self.epoch, self.samples[position])
 
-class NoDraws:
-    """For samples that are not transformed: None in the place of parameters, and nothing drawn."""
 
-    def draw_one(self, generator: Any, shape: tuple[int, ...], sample: int) -> None:
+class NoDraws(NamedTuple):
+    """For a batch that is not transformed: None in the place of parameters, and nothing drawn."""
+
+    samples: Samples
+
+    def draw_one(self, generator: Any, shape: tuple[int, ...], position: int) -> None:
         """None."""
 
-    def draw_all(self, generator: Any, shape: tuple[int, ...], samples: Samples) -> list[None]:
+    def draw_all(self, generator: Any, shape: tuple[int, ...]) -> list[None]:
         """None for each sample."""
-        return [None for _ in samples]
+        return [None] * len(self.samples)
 
 
 Draws = GlobalDraws | SampleDraws | NoDraws

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import secrets
 import threading
@@ -14,6 +15,7 @@ from keras.utils import PyDataset
 
 from multiflow import _checks, _keras
 from multiflow.batches import transform_batch
+from multiflow.brightness import Range, value_range
 from multiflow.drawing import (
     Draws,
     GlobalDraws,
@@ -23,11 +25,28 @@ from multiflow.drawing import (
     Samples,
     order_of_epoch,
 )
-from multiflow.parallel import read_all
+from multiflow.parallel import is_in_memory, read_all
 from multiflow.transforms import Transformer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+def forgotten_groups(path: str) -> Any:
+    """What stands for `split_groups` in the generator of an iterator that was copied or pickled."""
+    raise ValueError(
+        "`split_groups` stays behind when an iterator is copied or pickled. Make new flows with "
+        "the original generator."
+    )
+
+
+def _portable(iterator: _keras.Iterator) -> dict[str, Any]:
+    """The attributes of an iterator that can be copied."""
+    return {
+        name: value
+        for name, value in vars(iterator).items()
+        if name not in ("lock", "index_generator")
+    }
 
 
 class PortableIterator(_keras.Iterator):
@@ -46,6 +65,9 @@ class PortableIterator(_keras.Iterator):
     index_array: Any
     subset: str | None = None
     epoch = 0
+    _is_per_sample = False
+    # Whether the seed is one that nobody gave.
+    _has_own_seed = False
     # Whether `next` has given the last batch of the epoch, and not the first of another.
     _is_finished = False
 
@@ -56,32 +78,35 @@ class PortableIterator(_keras.Iterator):
         self._prepare(parallelism)
 
     @classmethod
-    def from_keras(cls, iterator: _keras.Iterator, **parallelism: Any) -> Self:
+    def from_keras(cls, iterator: _keras.Iterator, subset: str | None, **parallelism: Any) -> Self:
         """What Keras' own method built, as an instance of this class.
 
         Args:
             iterator: a new instance of the Keras class that this class extends.
+            subset: the subset that it iterates over.
             parallelism: `workers`, `use_multiprocessing` and `max_queue_size`, as in PyDataset.
         """
         own = cls.__new__(cls)
-        own.__setstate__(PortableIterator.__getstate__(iterator))
+        own.__setstate__({**_portable(iterator), "subset": subset})
         own._prepare(parallelism)
         return own
 
     def _prepare(self, parallelism: dict[str, Any]) -> None:
         PyDataset.__init__(self, **parallelism)
+        self._is_per_sample = self.image_data_generator.rng == "per_sample"
         if self._is_per_sample:
             _checks.check_seed(self.seed)
-            self._has_own_seed = self.seed is None
-            if self._has_own_seed:
+            if self.seed is None:
                 self.seed = secrets.randbits(32)
+                self._has_own_seed = True
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            name: value
-            for name, value in vars(self).items()
-            if name not in ("lock", "index_generator")
-        }
+        state = _portable(self)
+        if callable(self.image_data_generator.split_groups):
+            # It has done its work, and is often a function that does not pickle.
+            state["image_data_generator"] = copy.copy(self.image_data_generator)
+            state["image_data_generator"].split_groups = forgotten_groups
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -108,8 +133,11 @@ class PortableIterator(_keras.Iterator):
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Goes to where another iterator stood: `next` gives the batches that it would have given.
 
-        `fit` begins with a step to the next epoch; to go on with `fit(initial_epoch=k)` as one
-        `fit` over all epochs would have done, load `{"epoch": k, "batch": 0}`.
+        `fit` counts epochs of its own, and may step to the next one before its first. To go on with
+        `fit(initial_epoch=k)` as one `fit` over all epochs would have done, load
+        `{"epoch": k, "batch": 0}` into the iterator that it trains on. One for validation goes on
+        in another way, which differs between versions of Keras; leave it as it is, with
+        `augment_validation=False`.
 
         Args:
             state: what `state_dict` returned.
@@ -122,8 +150,9 @@ class PortableIterator(_keras.Iterator):
         if not (
             isinstance(state, Mapping)
             and state.keys() == {"epoch", "batch"}
-            and all(isinstance(number, Integral) and int(number) >= 0 for number in state.values())
-            and state["batch"] <= len(self)
+            and all(isinstance(number, Integral) for number in state.values())
+            and 0 <= int(state["epoch"]) < 2**64
+            and 0 <= int(state["batch"]) <= len(self)
         ):
             raise ValueError(
                 'A state must be a dict of "epoch" and "batch", two integers from 0, the second '
@@ -189,7 +218,7 @@ class PortableIterator(_keras.Iterator):
             self._begin_batch()
             if self._is_finished:
                 self._begin_epoch(self.epoch + 1)
-            elif self.batch_index == 0:
+            elif self.batch_index == 0 or self.index_array is None:
                 self._set_index_array()
             start = self.batch_index * self.batch_size % max(self.n, 1)
             stop = start + self.batch_size
@@ -218,15 +247,13 @@ class PortableIterator(_keras.Iterator):
             order = np.random.permutation(self.n)
         self.index_array = order
 
-    @property
-    def _is_per_sample(self) -> bool:
-        return self.image_data_generator.rng == "per_sample"
-
-    def _draws(self, epoch: int) -> Draws:
-        """What draws the parameters of the samples in an epoch."""
+    def _draws(self, index_array: np.ndarray, epoch: int) -> Draws:
+        """What draws the parameters of the samples at some positions, in an epoch."""
         if self.subset == "validation" and not self.image_data_generator.augment_validation:
-            return NoDraws()
-        return SampleDraws(self.seed, epoch) if self._is_per_sample else GlobalDraws()
+            return NoDraws(index_array)
+        if self._is_per_sample:
+            return SampleDraws(index_array, self.seed, epoch)
+        return GlobalDraws(index_array)
 
     def _file_numbers(self, epoch: int, limit: int) -> Callable[[], int]:
         """Gives the numbers in the names of saved images: random, as in Keras, or the epoch."""
@@ -248,10 +275,19 @@ class PortableIterator(_keras.Iterator):
         return transform_batch(
             self.image_data_generator,
             *self._images_at(index_array),
-            self._draws(epoch),
+            self._draws(index_array, epoch),
             dtype=self.dtype,
             working_dtype=working_dtype,
+            span=self._value_range if self.image_data_generator.corrected else None,
         )
+
+    @functools.cached_property
+    def _value_range(self) -> Range | None:
+        """The range of the values of all images, if they are in memory and it matters."""
+        if self.image_data_generator.brightness_range is None:
+            return None
+        images, _ = self._images_at(np.arange(0))
+        return value_range(images) if is_in_memory(images) else None
 
     def _images_at(self, index_array: np.ndarray) -> tuple[Any, Samples]:
         """What holds the images, and where in it the samples at some positions are."""

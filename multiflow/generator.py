@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from keras.utils import PyDataset
 
 from multiflow import _checks
 from multiflow.drawing import drawing_in_turn
@@ -84,17 +85,19 @@ class MultiDirImageDataGenerator(Transformer):
         augment_validation: bool, whether images of `subset="validation"` are transformed at random,
             as in Keras. With False they are only standardised, and nothing is drawn for them.
         split_seed: None, or an int that shuffles samples before they are split: those of each
-            class folder in each root, or all rows or arrays, of whose classes both subsets then
-            have their share. Samples keep their order within a subset. The subset of a file
-            depends on the seed, its path below its root and the other files of its class folder,
-            and on no other root or class; new files move few others.
+            class folder in each root, or all rows or arrays. Samples keep their order within a
+            subset. The subset of a file depends on the seed, its path below its root and the other
+            files of its class folder, and on no other root or class; that of a row of a dataframe
+            on its name in `x_col`, and of an array on its position. Labels play no part, so that a
+            flow without them has the same subsets. New files move few others.
         split_groups: None, or what keeps samples that belong together, such as the images of a
             patient or a video, in one subset, across all roots and classes: a function from the
             path of a file, as in `filepaths`, to its group; for arrays a sequence with one group
             per sample. Groups are str, int or other hashables. The split comes as near to
-            `validation_split`, over all samples, as whole groups allow, with none of the subsets
-            empty; make both subsets with the same roots and classes. Without a `split_seed`, the
-            first groups are for validation.
+            `validation_split`, over all samples, as whole groups allow, with neither subset empty.
+            Groups are taken from all class folders alike, and the first ones are for validation,
+            or with a `split_seed` others. Make both subsets with the same roots and classes.
+            Iterators that are copied or pickled leave the groups behind.
         rng: `"keras"` for NumPy's global generator; or `"per_sample"`, by which the parameters of a
             sample depend on the flow's `seed`, the epoch and the sample's position in the flow
             alone, and the order of an epoch on the seed and the epoch. Batches are then the same
@@ -109,22 +112,23 @@ class MultiDirImageDataGenerator(Transformer):
         corrected: bool, whether to mend two errors of Keras. Rotation, shear and zoom are about the
             true centre of images that are not square, `height_shift_range` moves rows and
             `width_shift_range` columns; square images without shifts are those of Keras. And
-            `brightness_range` keeps the range of the values: those from 0 to 255 become what Keras
-            makes of them, but with any number of channels and both data formats; those from 0 to 1
-            or to 65535 are multiplied and clipped at 1 or 65535; others are scaled from the
-            image's own smallest value and clipped at its largest. Of 4 channels the last is alpha,
-            as in Keras, and stays.
+            `brightness_range` keeps the range of the values, which is 0 to 255 for pictures and
+            arrays of uint8; else the narrowest of 0 to 1, 0 to 255 and 0 to 65535 that holds all
+            values, or what they span; of all images of an array in memory, else of each image,
+            before its warp. Values from 0 to 255 become what Keras makes of them, but with any
+            number of channels and both data formats; others are multiplied, from black, and
+            clipped. Of 4 channels the last is alpha, as in Keras, and stays.
         threads: None, or an int, how many threads build a batch; None for as many as there are
             cores that the process may use, 1 for none beside the caller's. The batches are the
             same. With a `preprocessing_function` or an overridden method, which need not
             be safe in threads, only the reading of files is shared among them.
 
     Raises:
-        TypeError: if `split_seed` or `split_groups` is not of the form above.
+        TypeError: if `augment_validation`, `split_groups` or `corrected` is not of the form above.
         ValueError: as in Keras, if `data_format`, `validation_split`, `zoom_range` or
-            `brightness_range` is not of the form above; if `rng` is unknown; if `threads` is no
-            positive integer. By flows with a `subset`: if `split_groups` does not give each sample
-            a group.
+            `brightness_range` is not of the form above; if `split_seed` is not an integer from 0 to
+            2**32 - 1; if `rng` is unknown; if `threads` is no positive integer. By flows with a
+            `subset`: if `split_groups` does not give each sample a group, or all of them the same.
 
     Warns:
         UserWarning: once, if the compiled warp of the extra `fast` differs from SciPy's on this
@@ -185,6 +189,8 @@ class MultiDirImageDataGenerator(Transformer):
     ) -> None:
         _checks.check_split(split_seed, split_groups)
         _checks.check_rng(rng)
+        _checks.check_flag("augment_validation", augment_validation)
+        _checks.check_flag("corrected", corrected)
         _checks.check_threads(threads)
         self.augment_validation = augment_validation
         self.split_seed = split_seed
@@ -230,10 +236,11 @@ class MultiDirImageDataGenerator(Transformer):
 
         Of an array, they are Keras', bit for bit. Of an iterator or of folders, they are computed
         in one pass, in float64, over the images for training, as they are before any random
-        transform; a batch of images is in memory at a time, and with `zca_whitening` the
-        covariance, `8 * (height * width * channels) ** 2` bytes. Unlike Keras with an array, it
-        also takes account of `preprocessing_function` and samplewise normalisation, which come
-        before these statistics are applied.
+        transform; a batch of images is in memory at a time, and with `zca_whitening` a few matrices
+        of `8 * (height * width * channels) ** 2` bytes. Unlike Keras with an array, it also takes
+        account of `preprocessing_function` and samplewise normalisation, which come before these
+        statistics are applied, and whitening leaves directions out in which the images do not
+        differ, such as constant pixels, where Keras divides by little more than `zca_epsilon`.
 
         Args:
             x: array of shape `(num_samples, height, width, channels)` (channels second with
@@ -241,15 +248,18 @@ class MultiDirImageDataGenerator(Transformer):
                 `subset="training"` if its generator has a `validation_split`; or a list of
                 folders, or mapping from source name to folder, as for `flow_from_directories`.
             augment: bool, for arrays only: whether to take randomly transformed images.
-            rounds: int, how many times each is transformed.
-            seed: None, or an int that the transforms depend on.
+            rounds: int, for arrays only: how many times each is transformed.
+            seed: None, or an int that these transforms depend on.
             **flow_options: for folders only: arguments of `flow_from_directories` that say which
                 images are read and how, such as `target_size`, `color_mode` and `classes`.
 
         Raises:
-            TypeError: if `x` is another iterator, or one path, or if options do not go with it.
+            TypeError: if `x` is an iterator of another kind, or one path, or if options do not go
+                with it.
             ValueError: as in Keras, if an array is not of rank 4; if an iterator is not for
-                training, or is to be augmented; as in `flow_from_directories`.
+                training, or is to be augmented, or has another `data_format`; as in
+                `flow_from_directories`.
+            MemoryError: if `zca_whitening` needs more memory than there is.
 
         Example:
         >>> import keras
@@ -263,8 +273,7 @@ class MultiDirImageDataGenerator(Transformer):
         >>> generator.mean.item()  # of 4, 5, 6 and 7
         5.5
         """
-        is_path = isinstance(x, (str, os.PathLike, Mapping))
-        if is_path or (isinstance(x, (list, tuple)) and x and isinstance(x[0], (str, os.PathLike))):
+        if _names_folders(x):
             subset = "training" if self._validation_split else None
             options = {"class_mode": None, "shuffle": False, "subset": subset, **flow_options}
             x, flow_options = self.flow_from_directories(x, **options), {}
@@ -280,7 +289,13 @@ class MultiDirImageDataGenerator(Transformer):
                     "`augment` out, or pass an array."
                 )
             fit_generator(self, x)
+        elif isinstance(x, PyDataset) or hasattr(x, "__next__"):
+            raise TypeError(
+                "`fit` takes an array, an iterator that a flow of this class has made, or a list "
+                f"of folders. Received {type(x).__name__}, which may have no end."
+            )
         elif self.rng == "per_sample" and seed is not None:
+            # Keras transforms the images one after the other.
             with drawing_in_turn(seed):
                 super().fit(x, augment=augment, rounds=rounds)
         else:
@@ -354,14 +369,13 @@ class MultiDirImageDataGenerator(Transformer):
             ignore_class_split=ignore_class_split,
             subset=subset if own_subset is None else None,
         )
-        own = ArrayIterator.from_keras(
+        return ArrayIterator.from_keras(
             iterator,
+            subset,
             workers=workers,
             use_multiprocessing=use_multiprocessing,
             max_queue_size=max_queue_size,
         )
-        own.subset = subset
-        return own
 
     def flow_from_directory(
         self,
@@ -699,6 +713,7 @@ class MultiDirImageDataGenerator(Transformer):
         )
         own = DataFrameIterator.from_keras(
             iterator,
+            subset,
             workers=workers,
             use_multiprocessing=use_multiprocessing,
             max_queue_size=max_queue_size,
@@ -985,3 +1000,10 @@ class MultiDirImageDataGenerator(Transformer):
             use_multiprocessing=use_multiprocessing,
             max_queue_size=max_queue_size,
         )
+
+
+def _names_folders(x: Any) -> bool:
+    """Whether an argument of `fit` names folders, and is neither an array nor an iterator."""
+    if isinstance(x, (list, tuple)) and x:
+        return isinstance(x[0], (str, os.PathLike))
+    return isinstance(x, (str, os.PathLike, Mapping))

@@ -25,7 +25,7 @@ from multiflow.index import (
     resolve_sources,
 )
 from multiflow.paths import JoinedPaths
-from multiflow.splitting import Split, choose_subset
+from multiflow.splitting import Split, choose_subset, warn_of_missing_classes
 from multiflow.structures import leaves, rebuild
 from multiflow.summary import Summary
 from multiflow.transforms import Transformer
@@ -62,33 +62,35 @@ def take_arrays(
     """What of the arguments of `flow` is in a subset of a shuffled or grouped split.
 
     Raises:
-        ValueError: if lengths differ, or `subset` is unknown.
+        TypeError, ValueError: if lengths differ, or as `choose_subset`.
     """
-    _array_checks.check_subset(subset)
     named = [*leaves(x, "x"), ("y", y), ("sample_weight", sample_weight)]
     num_samples = len(named[0][1])
     for name, array in named:
         if array is not None:
             _array_checks.check_length(name, array, num_samples)
-    labels, class_names = _classes_in(y)
-    positions = choose_subset(
-        split,
-        subset,
-        num_samples,
-        labels=labels,
-        class_names=[] if ignore_class_split else class_names,
-    )
+    positions = choose_subset(split, subset, num_samples)
+    if y is not None and not ignore_class_split:
+        warn_of_missing_classes(split, *_classes_in(np.asarray(y)), positions)
     taken = (array if array is None else np.asarray(array)[positions] for _, array in named)
     return rebuild(x, taken), next(taken), next(taken)
 
 
-def _classes_in(y: Any) -> tuple[np.ndarray | None, list[Any]]:
-    """The class number of each sample, and the classes, if `y` holds numbers or rows."""
-    y = np.asarray(y)
-    if y.ndim not in (1, 2):
-        return None, []
-    values, labels = np.unique(y, axis=0, return_inverse=True)
-    return labels.reshape(-1), values.tolist()
+def _classes_in(y: np.ndarray) -> tuple[list[Any], list[Any]]:
+    """The class, or classes, of each sample as numbers, and the classes; none for other targets."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim == 2 and y.dtype.kind in "biuf" and np.isin(y, (0, 1)).all():  # one-hot
+        return [np.flatnonzero(row).tolist() for row in y], list(range(y.shape[1]))
+    if y.ndim != 1 or (y.dtype.kind == "f" and (y % 1 != 0).any()):
+        return [], []
+    try:
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(y.tolist()))}
+    except TypeError:  # lists are no classes
+        return [], []
+    if len(numbers) > len(y) / 2:  # nor are numbers that hardly come twice
+        return [], []
+    return [numbers[name] for name in y.tolist()], list(numbers)
 
 
 class FileIterator(PortableIterator):
@@ -175,18 +177,12 @@ class DataFrameIterator(FileIterator, _keras.DataFrameIterator):
         Raises:
             ValueError: if `subset` is unknown.
         """
-        _array_checks.check_subset(subset)
-        has_classes = hasattr(self, "classes")
+        split = Split.of(self.image_data_generator)
         positions = choose_subset(
-            Split.of(self.image_data_generator),
-            subset,
-            self.samples,
-            labels=self.classes if has_classes else None,
-            class_names=list(self.class_indices) if has_classes else [],
-            names=lambda: self.filenames,
-            paths=self.filepaths,
+            split, subset, self.samples, names=lambda: self.filenames, paths=self.filepaths
         )
-        self.subset = subset
+        if hasattr(self, "classes"):
+            warn_of_missing_classes(split, self.classes, list(self.class_indices), positions)
         self.samples = self.n = len(positions)
         for name in ("filenames", "_filepaths", "classes"):
             if name in vars(self):
@@ -278,16 +274,18 @@ class DirectoryIterator(FileIterator, _keras.DirectoryIterator):
         )
 
     def _positions_of_subset(self, found: ImageIndex) -> np.ndarray:
-        return choose_subset(
-            Split.of(self.image_data_generator),
+        split = Split.of(self.image_data_generator)
+        positions = choose_subset(
+            split,
             self.subset,
             len(found.paths),
             strata=found.folder_indices,
-            labels=found.labels,
-            class_names=list(self.class_indices),
             names=found.paths_below_roots,
             paths=JoinedPaths(self.directory, found.paths),
         )
+        if self.subset is not None:
+            warn_of_missing_classes(split, found.labels, list(self.class_indices), positions)
+        return positions
 
     def _use(self, index: ImageIndex, found: ImageIndex) -> None:
         """Takes over the images of the subset, of all that were found."""
@@ -383,13 +381,8 @@ class MultiDirectoryIterator(DirectoryIterator):
                 "Each root must hold one folder per class, with files that end in "
                 f"{', '.join(self.white_list_formats)}."
             )
-        if not index.paths:
-            raise ValueError(
-                f'subset="{self.subset}" is empty: validation_split='
-                f"{self.image_data_generator._validation_split} takes none of the "
-                f"{len(found.paths)} images found. The fraction is rounded down in each class "
-                "folder of each root; set another `validation_split` in the generator."
-            )
+        reason = Split.of(self.image_data_generator).reason
+        _checks.check_not_empty(self.subset, len(index.paths), len(found.paths), reason)
         if self.class_mode in ("sparse", "binary"):
             labels = np.arange(self.num_classes)
             if (labels.astype(self.dtype) != labels).any():
@@ -402,7 +395,7 @@ class MultiDirectoryIterator(DirectoryIterator):
             self.directories,
             np.bincount(found.source_indices, minlength=len(roots)),
             np.bincount(index.source_indices, minlength=len(roots)),
-            self.image_data_generator._validation_split,
+            reason,
         )
 
     def _roots(self) -> list[Any]:

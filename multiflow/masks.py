@@ -11,7 +11,7 @@ from PIL import Image
 
 from multiflow import _array_checks
 from multiflow.drawing import Samples
-from multiflow.parallel import reads_in_threads
+from multiflow.parallel import is_in_memory, reads_in_threads
 from multiflow.structures import leaves, spread
 from multiflow.transforms import one_hot, take_pixels
 
@@ -254,8 +254,3 @@ def weight_sources(
             source.array = resized(weights)
         sources.append(source)
     return sources
-
-
-def is_in_memory(array: Any) -> bool:
-    """Whether reading all of an array costs no reading of files."""
-    return isinstance(array, np.ndarray) and not isinstance(array, np.memmap)

@@ -39,23 +39,21 @@ class Moments:
     def __init__(self, num_features: int, *, has_covariance: bool) -> None:
         self.count = 0
         self.mean = np.zeros(num_features)
-        self._has_covariance = has_covariance
         self.scatter = np.zeros((num_features, num_features) if has_covariance else num_features)
 
     def add(self, rows: np.ndarray) -> None:
         """Takes in rows, a float64 array of shape `(num_rows, num_features)`."""
         mean = rows.mean(axis=0)
         total = self.count + len(rows)
-        step = (mean - self.mean)[np.newaxis]
-        self.scatter += self._scatter(rows - mean)
-        self.scatter += self._scatter(step) * (self.count * len(rows) / total)
-        self.mean += step[0] * (len(rows) / total)
+        step = mean - self.mean
+        weight = self.count * len(rows) / total
+        deviations = np.vstack([rows - mean, np.sqrt(weight) * step])
+        if self.scatter.ndim == 2:
+            self.scatter += deviations.T @ deviations
+        else:
+            self.scatter += np.einsum("ij,ij->j", deviations, deviations)
+        self.mean += step * (len(rows) / total)
         self.count = total
-
-    def _scatter(self, deviations: np.ndarray) -> np.ndarray:
-        if self._has_covariance:
-            return deviations.T @ deviations
-        return np.einsum("ij,ij->j", deviations, deviations)
 
 
 def fit_generator(generator: Transformer, iterator: PortableIterator) -> None:
@@ -72,7 +70,7 @@ def fit_generator(generator: Transformer, iterator: PortableIterator) -> None:
         ValueError: if the iterator has no image, or none but such for validation, or does not tell.
         MemoryError: if the covariance needs more memory than there is.
     """
-    _check_is_for_training(iterator)
+    _check(iterator, generator)
     if not (generator.featurewise_center or generator.featurewise_std_normalization):
         return
     shape = iterator.read_images(np.array([0]))[0].shape
@@ -85,9 +83,14 @@ def fit_generator(generator: Transformer, iterator: PortableIterator) -> None:
     _set_statistics(generator, moments, shape)
 
 
-def _check_is_for_training(iterator: PortableIterator) -> None:
+def _check(iterator: PortableIterator, generator: Transformer) -> None:
     if not iterator.n:
         raise ValueError("`fit` needs images, and the iterator has none.")
+    if iterator.data_format != generator.data_format:
+        raise ValueError(
+            f"`fit` of a generator with data_format={generator.data_format!r} needs an iterator of "
+            f"the same. Received one with {iterator.data_format!r}."
+        )
     if iterator.subset == "training":
         return
     if iterator.subset == "validation" or iterator.image_data_generator._validation_split:
@@ -138,9 +141,14 @@ def _set_statistics(generator: Transformer, moments: Moments, shape: tuple[int, 
         mean = moments.mean.reshape(channels)
         if generator.featurewise_std_normalization:
             std = np.sqrt(moments.scatter / moments.count).reshape(channels)
-            generator.std = std.astype(generator.dtype)
+            generator.std = std.astype(_float_dtype(generator))
     if generator.featurewise_center:
-        generator.mean = mean.astype(generator.dtype)
+        generator.mean = mean.astype(_float_dtype(generator))
+
+
+def _float_dtype(generator: Transformer) -> np.dtype:
+    dtype = np.dtype(generator.dtype)
+    return dtype if dtype.kind == "f" else np.dtype(np.float64)
 
 
 def _whitening(scatter: np.ndarray, count: int, generator: Transformer) -> np.ndarray:
@@ -151,4 +159,4 @@ def _whitening(scatter: np.ndarray, count: int, generator: Transformer) -> np.nd
     rank = min(count, np.count_nonzero(squares > squares[-1] * len(squares) * np.finfo(float).eps))
     values, vectors = np.sqrt(squares[::-1][:rank]), vectors[:, ::-1][:, :rank]
     matrix = (vectors * (np.sqrt(count) / (values + generator.zca_epsilon))) @ vectors.T
-    return matrix.astype(generator.dtype)
+    return matrix.astype(_float_dtype(generator))

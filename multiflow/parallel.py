@@ -76,6 +76,11 @@ def reads_in_threads(array: Any) -> bool:
     return isinstance(array, np.ndarray) or getattr(array, "reads_in_threads", False)
 
 
+def is_in_memory(array: Any) -> bool:
+    """Whether reading all of an array costs no reading of files."""
+    return isinstance(array, np.ndarray) and not isinstance(array, np.memmap)
+
+
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(MOST_THREADS, "multiflow")

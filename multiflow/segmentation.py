@@ -118,10 +118,9 @@ class SegmentationIterator(PortableIterator):
 
     def _subset(self, subset: str | None) -> np.ndarray:
         self.subset = subset
-        _array_checks.check_subset(subset)
         split = Split.of(self.image_data_generator)
         samples = choose_subset(split, subset, len(self.x))
-        _array_checks.check_not_empty(len(samples), len(self.x), subset, split.fraction)
+        _checks.check_not_empty(subset, len(samples), len(self.x), split.reason)
         return samples
 
     def _batch(self, index_array: np.ndarray, epoch: int) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from multiflow import _array_checks, _checks, _keras
+from multiflow import _checks, _keras
 from multiflow.cache import cache_files
 from multiflow.decoding import NUM_CHANNELS
 from multiflow.files import (
@@ -62,7 +62,7 @@ class SegmentationDirectoryIterator(SegmentationIterator):
             optional_size=True,
             **arguments,
         )
-        _array_checks.check_subset(subset)
+        _checks.check_subset(subset)
         check_color_mode(color_mode)
         check_mask_colors(mask_colors, arguments["num_classes"])
         if not (mask_path is None or callable(mask_path)):
@@ -75,14 +75,12 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         warn_of_doubtful_masks(pairs, mask_headers)
         split = Split.of(image_data_generator)
         chosen = take_subset(pairs, subset, split)
-        _array_checks.check_not_empty(len(chosen), len(pairs), subset, split.fraction)
+        _checks.check_not_empty(subset, len(chosen), len(pairs), split.reason)
         num_found, num_taken = (
             np.bincount([pair.source for pair in of], minlength=len(self.source_names))
             for of in (pairs, chosen)
         )
-        _checks.warn_of_missing_sources(
-            self.image_directories, num_found, num_taken, split.fraction
-        )
+        _checks.warn_of_missing_sources(self.image_directories, num_found, num_taken, split.reason)
         self.filepaths = [pair.image for pair in chosen]
         self.mask_filepaths = [pair.mask for pair in chosen]
         self.source_indices = np.array([pair.source for pair in chosen], np.int32)

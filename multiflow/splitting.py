@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import itertools
-import os
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -34,6 +34,19 @@ class Split(NamedTuple):
         """Whether nothing but Keras' fraction divides the samples."""
         return self.seed is None and self.groups is None
 
+    @property
+    def reason(self) -> str:
+        """Why a subset may lack something, and what to do, for messages."""
+        if self.groups is not None:
+            return (
+                f"validation_split={self.fraction} divides whole groups. Set another "
+                "`validation_split`, or make smaller groups."
+            )
+        return (
+            f"validation_split={self.fraction} is rounded down (of files, in each class folder of "
+            "each root). Set another `validation_split`."
+        )
+
 
 def choose_subset(
     split: Split,
@@ -41,60 +54,91 @@ def choose_subset(
     num_samples: int,
     *,
     strata: np.ndarray | None = None,
-    labels: np.ndarray | list[Any] | None = None,
-    class_names: Sequence[Any] = (),
     names: Callable[[], Iterable[Any]] | None = None,
     paths: Sequence[str] | None = None,
 ) -> np.ndarray:
     """The samples of a subset, in their order.
 
     By default the first `fraction` of each stratum, rounded down, is for validation, as in Keras.
-    A seed shuffles each stratum before, and spreads its labels evenly. Groups are divided as a
-    whole, over all strata, so that the number of samples comes as near to the fraction as it can.
+    A seed shuffles each stratum before. Groups are divided as a whole, over all strata, so that the
+    number of samples comes as near to the fraction as it can. Labels play no part: a flow without
+    them divides its samples in the same way.
 
     Args:
         split: how to divide.
         subset: `"training"`, `"validation"`, or None for all samples.
         num_samples: how many there are.
         strata: int array, the part of each sample that is divided by itself; one part by default.
-        labels: int array, the class of each sample, or a list in which some are lists of several.
-            Both subsets should have their share of each.
-        class_names: what warnings call the classes; none for labels that may be left out.
         names: gives what tells samples apart, by which they are shuffled: their positions by
             default. A sample's place in the shuffled order depends on the seed and its name alone.
         paths: what a function in `groups` is called with; None if samples have no path.
 
     Raises:
-        TypeError, ValueError: if the groups do not fit the samples.
+        TypeError: if the groups are not of the form that the samples need.
+        ValueError: if `subset` is unknown, or if there are not two groups, or not one per sample.
 
     Warns:
-        UserWarning: if a seed or groups make a split that is far from the fraction, or leaves a
-            class out of a subset.
+        UserWarning: if a seed or groups make a split that is far from the fraction.
     """
+    _checks.check_subset(subset)
     order = np.arange(num_samples)
     if subset is None or not num_samples:
         return order
     if strata is None:
         strata = np.zeros(num_samples, int)
-    if split.is_keras or not split.fraction:
-        is_validation = _divide_strata(split.fraction, strata, order)
-        return np.flatnonzero(is_validation == (subset == "validation"))
-    kinds = (
-        strata if labels is None else _numbered(zip(strata, map(_hashable, labels), strict=True))
-    )
     if split.seed is not None:
         order = _shuffled(split.seed, order if names is None else names())
-    if split.groups is None:
-        is_validation = _divide_strata(split.fraction, strata, _spread(order, kinds))
+    if split.groups is None or not split.fraction:
+        is_validation = _divide_strata(split.fraction, strata, order)
     else:
         groups = _numbered(_groups_of(split.groups, num_samples, paths))
-        is_validation = _divide_groups(split.fraction, groups, kinds, order)
-    _warn_if_uneven(split, is_validation, labels, class_names)
+        is_validation = _divide_groups(split.fraction, groups, strata, order)
+    share = is_validation.mean()
+    if not split.is_keras and abs(share - split.fraction) > TOLERANCE:
+        _checks.warn(
+            f"The validation subset has {is_validation.sum()} of {num_samples} samples, "
+            f"{share:.1%} instead of {split.fraction:.1%}. {split.reason}"
+        )
     return np.flatnonzero(is_validation == (subset == "validation"))
 
 
-def _hashable(label: Any) -> Hashable:
-    return tuple(label) if isinstance(label, list) else label
+def warn_of_missing_classes(
+    split: Split, labels: Iterable[Any], class_names: Sequence[Any], positions: np.ndarray
+) -> None:
+    """Warns of classes that are in one subset only, if a seed or groups made it.
+
+    Args:
+        split: how the samples were divided.
+        labels: the class number of each sample, or a list of several; none if there are no classes.
+        class_names: what the numbers stand for.
+        positions: the samples of one of the subsets.
+    """
+    if split.is_keras or not split.fraction:
+        return
+    labels = list(labels)
+    if not labels:
+        return
+    total = _count_classes(labels, len(class_names))
+    taken = _count_classes([labels[position] for position in positions], len(class_names))
+    [missing] = np.nonzero((total > 0) & ((taken == 0) | (taken == total)))
+    if missing.size:
+        named = ", ".join(
+            f"{class_names[n]!r} ({taken[n]} here, {total[n] - taken[n]} in the other)"
+            for n in missing[:10]
+        )
+        or_groups = ", or make other groups" if split.groups is not None else ""
+        _checks.warn(
+            f"One of the subsets has no sample of {missing.size} of the {len(class_names)} "
+            f"classes: {named}{', …' if missing.size > 10 else ''}. Set another `split_seed` or "
+            f"`validation_split`{or_groups}."
+        )
+
+
+def _count_classes(labels: Iterable[Any], num_classes: int) -> np.ndarray:
+    flat = itertools.chain.from_iterable(
+        label if isinstance(label, list) else [label] for label in labels
+    )
+    return np.bincount(np.fromiter(flat, int), minlength=num_classes)
 
 
 def _numbered(values: Iterable[Hashable]) -> np.ndarray:
@@ -104,31 +148,21 @@ def _numbered(values: Iterable[Hashable]) -> np.ndarray:
 
 
 def _shuffled(seed: int, names: Iterable[Any]) -> np.ndarray:
-    """An order that a name's place in depends on nothing but the seed and the name."""
+    """The positions of some names, in an order that hashes of the seed and the name make."""
     # NumPy may change how its generators shuffle; a hash stays, on all machines.
-    key = str(seed).encode()
+    key = str(int(seed)).encode()
     hashes = [
-        hashlib.blake2b(os.fsencode(str(name)), digest_size=8, key=key).digest() for name in names
+        hashlib.blake2b(str(name).encode("utf-8", "surrogatepass"), digest_size=8, key=key).digest()
+        for name in names
     ]
     return np.argsort(np.frombuffer(b"".join(hashes), ">u8"), kind="stable")
-
-
-def _spread(order: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-    """The order, changed so that its first samples hold their share of every kind."""
-    by_kind = np.argsort(kinds[order], kind="stable")
-    counts = np.bincount(kinds)
-    ranks = np.concatenate([(np.arange(count) + 0.5) / count for count in counts if count] or [[]])
-    shares = np.empty(len(order))
-    shares[by_kind] = ranks
-    return order[np.argsort(shares, kind="stable")]
 
 
 def _divide_strata(fraction: float, strata: np.ndarray, order: np.ndarray) -> np.ndarray:
     """Whether each sample is among the first `fraction` of its stratum."""
     by_stratum = order[np.argsort(strata[order], kind="stable")]
-    counts = np.bincount(strata)
     is_validation = np.zeros(len(order), bool)
-    for members in np.split(by_stratum, np.cumsum(counts)[:-1]):
+    for members in np.split(by_stratum, np.cumsum(np.bincount(strata))[:-1]):
         is_validation[members[: int(fraction * len(members))]] = True
     return is_validation
 
@@ -138,103 +172,167 @@ def _groups_of(
     num_samples: int,
     paths: Sequence[str] | None,
 ) -> list[Hashable]:
-    if (paths is not None) != callable(groups):
-        expected = "a sequence with one group per sample" if paths is None else "a function of it"
-        raise TypeError(
-            f"`split_groups` must be {expected}, for these samples "
-            f"{'are arrays' if paths is None else 'are files, and have a path'}. "
-            f"Received {type(groups).__name__}."
-        )
-    found = [groups(path) for path in paths or ()] if callable(groups) else list(groups)
-    if len(found) != num_samples:
-        raise ValueError(
-            f"`split_groups` must hold one group for each of the {num_samples} samples. "
-            f"Received {len(found)}."
-        )
-    for position, group in enumerate(found):
-        where = f"sample {position}" if paths is None else repr(paths[position])
-        if not isinstance(group, Hashable):
-            raise TypeError(f"`split_groups` must give str or int. For {where}: {group!r}")
-        if group is None or group != group:
-            raise ValueError(
-                f"`split_groups` gives no group for {where}: {group!r}. Every sample needs one; "
-                "give a sample that belongs to no other a group of its own."
+    """The group of each sample, checked."""
+    if paths is None:
+        if callable(groups):
+            raise TypeError(
+                "`split_groups` must be a sequence with one group per sample, for arrays have no "
+                f"paths. Received the function {groups!r}."
             )
+        found = list(groups)
+        if len(found) != num_samples:
+            raise ValueError(
+                f"`split_groups` must hold one group for each of the {num_samples} samples. "
+                f"Received {len(found)}."
+            )
+    else:
+        if not callable(groups):
+            raise TypeError(
+                "`split_groups` must be a function from the path of a file to its group, for "
+                f"samples that are files. Received {type(groups).__name__}."
+            )
+        found = [_group_of_path(groups, path) for path in paths]
+    for position, group in enumerate(found):
+        if not _is_group(group):
+            where = f"sample {position}" if paths is None else repr(paths[position])
+            raise ValueError(
+                f"`split_groups` gives no group for {where}, but {group!r}. Groups are str, int or "
+                "other hashables; give a sample that belongs to no other a group of its own."
+            )
+    if len(set(found)) == 1:
+        raise ValueError(
+            f"`split_groups` puts all {num_samples} samples into the one group {found[0]!r}, which "
+            "cannot be divided. Make smaller groups."
+        )
     return found
 
 
+def _group_of_path(groups: Callable[[str], Hashable], path: str) -> Hashable:
+    try:
+        return groups(path)
+    except Exception as error:
+        raise ValueError(
+            f"`split_groups` failed for {path!r}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _is_group(group: Any) -> bool:
+    """Whether a value is hashable, and not missing, as None, NaN and pandas' NA are."""
+    try:
+        hash(group)
+        return group is not None and bool(group == group)
+    except (TypeError, ValueError):
+        return False
+
+
 def _divide_groups(
-    fraction: float, groups: np.ndarray, kinds: np.ndarray, order: np.ndarray
+    fraction: float, groups: np.ndarray, strata: np.ndarray, order: np.ndarray
 ) -> np.ndarray:
     """Whether each sample is in a group for validation.
 
     Args:
         fraction: of the samples, wanted for validation.
-        groups: int array, the group of each sample.
-        kinds: int array, the stratum and label of each sample.
-        order: the samples, in the order in which their groups are preferred for validation.
+        groups: int array, the group of each sample, numbered as they come up.
+        strata: int array, of which validation should have its share.
+        order: the samples, in the order in which they are preferred for validation.
     """
-    first_use = np.unique(groups[order], return_index=True)[1]
-    group_order = _spread(np.argsort(first_use), _main_kinds(groups, kinds))
+    # A group is preferred as its first sample is, so that large ones have no better chance.
+    first_samples = np.unique(groups, return_index=True)[1]
+    group_order = _spread(np.argsort(np.argsort(order)[first_samples]), _main(groups, strata))
     sizes = np.bincount(groups)[group_order]
     is_chosen = np.zeros(len(sizes), bool)
     is_chosen[group_order] = nearest_total(sizes.tolist(), fraction * len(groups))
     return is_chosen[groups]
 
 
-def _main_kinds(groups: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-    """The kind that most samples of each group have."""
-    (pair_groups, pair_kinds), counts = np.unique([groups, kinds], axis=1, return_counts=True)
-    main_kinds = np.empty(groups.max(initial=-1) + 1, int)
+def _main(groups: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """The stratum that most samples of each group are in."""
+    (pair_groups, pair_strata), counts = np.unique([groups, strata], axis=1, return_counts=True)
+    main = np.empty(groups.max() + 1, int)
     by_count = np.argsort(counts, kind="stable")
-    main_kinds[pair_groups[by_count]] = pair_kinds[by_count]  # the largest count comes last
-    return main_kinds
+    main[pair_groups[by_count]] = pair_strata[by_count]  # the largest count comes last
+    return main
 
 
-def nearest_total(sizes: Sequence[int], target: float) -> np.ndarray:
+def _spread(order: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """The order, changed so that its first items hold their share of every stratum."""
+    by_stratum = np.argsort(strata[order], kind="stable")
+    counts = np.bincount(strata)
+    shares = np.empty(len(order))
+    shares[by_stratum] = np.concatenate([(np.arange(n) + 0.5) / max(n, 1) for n in counts])
+    return order[np.argsort(shares, kind="stable")]
+
+
+def nearest_total(sizes: Sequence[int], target: float) -> list[bool]:
     """Which numbers have the sum that is nearest to a target; neither none nor all of them.
 
     Args:
-        sizes: positive integers, in the order in which they are preferred.
+        sizes: two or more positive integers, in the order in which they are preferred.
         target: what their sum should be.
 
     Returns:
-        Bool array. The sum is as near to `target` as any can be. Of the choices with that sum it is
-        one near to the first numbers, taken until they reach `target`.
+        Whether each is taken. The sum is as near to `target` as any can be. Of the ways to it, it
+        is one that takes the first numbers and leaves the last, but for few in between.
 
     Example:
     >>> nearest_total([6, 7, 3, 8], 10)
-    array([False,  True,  True, False])
+    [False, True, True, False]
     """
-    chosen = np.zeros(len(sizes), bool)
-    if len(sizes) < 2:
-        return chosen
-    counts = sorted(Counter(sizes).items())
-    # Bit t tells whether some of the sizes so far have the sum t.
-    reachable = [1]
-    for size, count in counts:
-        reachable.append(_with_multiples(reachable[-1], size, count))
-    total = _nearest_bit(reachable[-1] & ~1 & ~(1 << sum(sizes)), target)
-    sums = np.array([0, *itertools.accumulate(sizes)])
-    preferred = Counter(sizes[: int(np.abs(sums - target).argmin())])
-    for (size, count), smaller in zip(reversed(counts), reversed(reachable[:-1]), strict=True):
-        by_preference = sorted(range(count + 1), key=lambda n: abs(n - preferred[size]))
-        taken = next(
-            n for n in by_preference if n * size <= total and smaller >> (total - n * size) & 1
-        )
-        chosen[np.flatnonzero(np.equal(sizes, size))[:taken]] = True
-        total -= taken * size
-    return chosen
+    total = _nearest_bit(_sums(sizes) & ~1 & ~(1 << sum(sizes)), target)
+    first_sums = [0, *itertools.accumulate(sizes)]
+    boundary = min(range(len(first_sums)), key=lambda n: abs(first_sums[n] - target))
+    chosen = [position < boundary for position in range(len(sizes))]
+    # To decide anew about a few numbers of each size, next to the boundary, is mostly enough.
+    width = 0
+    while True:
+        window = _next_to(boundary, sizes, width)
+        missing = total - first_sums[boundary] + sum(sizes[n] for n in window if chosen[n])
+        taken = _with_total([sizes[n] for n in window], missing)
+        if taken is not None:
+            for position, is_taken in zip(window, taken, strict=True):
+                chosen[position] = is_taken
+            return chosen
+        width = max(1, 2 * width)
 
 
-def _with_multiples(sums: int, size: int, count: int) -> int:
-    """The sums, as bits, that come of adding a size up to `count` times."""
-    step = 1
-    while count:
-        taken = min(step, count)
-        sums |= sums << (taken * size)
-        count -= taken
-        step *= 2
+def _next_to(boundary: int, sizes: Sequence[int], width: int) -> list[int]:
+    """The positions, for each size, of the `width` last before the boundary and first behind it."""
+    by_size: dict[int, list[int]] = {}
+    for position, size in enumerate(sizes):
+        by_size.setdefault(size, []).append(position)
+    window: list[int] = []
+    for positions in by_size.values():
+        place = bisect.bisect_left(positions, boundary)
+        window += positions[max(place - width, 0) : place + width]
+    return sorted(window)
+
+
+def _with_total(sizes: Sequence[int], total: int) -> list[bool] | None:
+    """Which numbers have a sum, the first ones if they can; None if none have."""
+    # Bit t of each tells whether some of the numbers behind a position have the sum t.
+    behind = list(
+        itertools.accumulate(reversed(sizes), lambda sums, n: sums | sums << n, initial=1)
+    )
+    if total < 0 or not behind.pop() >> total & 1:
+        return None
+    taken = []
+    for size in sizes:
+        sums = behind.pop()
+        taken.append(size <= total and bool(sums >> (total - size) & 1))
+        total -= size * taken[-1]
+    return taken
+
+
+def _sums(sizes: Iterable[int]) -> int:
+    """All sums of some of the numbers, as bits."""
+    sums = 1
+    for size, count in Counter(sizes).items():
+        step = 1
+        while count:  # any number of equal ones, in steps of 1, 2, 4, …
+            step = min(step, count)
+            sums |= sums << (step * size)
+            count -= step
+            step *= 2
     return sums
 
 
@@ -247,41 +345,3 @@ def _nearest_bit(bits: int, target: float) -> int:
     if above := bits >> middle:
         candidates.append(middle + (above & -above).bit_length() - 1)
     return min(candidates, key=lambda position: abs(position - target))
-
-
-def _warn_if_uneven(
-    split: Split,
-    is_validation: np.ndarray,
-    labels: np.ndarray | list[Any] | None,
-    class_names: Sequence[Any],
-) -> None:
-    num_samples, num_validation = len(is_validation), int(is_validation.sum())
-    cause = "numbers are rounded down" if split.groups is None else "groups stay whole"
-    if abs(num_validation / num_samples - split.fraction) > TOLERANCE:
-        _checks.warn(
-            f"The validation subset has {num_validation} of {num_samples} samples, "
-            f"{num_validation / num_samples:.1%} instead of {split.fraction:.1%}, for {cause}. "
-            "Set another `validation_split`, or make smaller groups."
-        )
-    if labels is None or not len(class_names):
-        return
-    total = _count_classes(labels, len(class_names))
-    validation = _count_classes(
-        [labels[position] for position in np.flatnonzero(is_validation)], len(class_names)
-    )
-    for subset, counts in (("validation", validation), ("training", total - validation)):
-        missing = np.flatnonzero((counts == 0) & (total > 0))
-        if missing.size:
-            named = ", ".join(f"{class_names[n]!r} (0 of {total[n]})" for n in missing[:10])
-            _checks.warn(
-                f"The {subset} subset has no sample of {missing.size} of {len(class_names)} "
-                f"classes, for {cause}: {named}{', …' if missing.size > 10 else ''}. "
-                "Set another `split_seed` or `validation_split`, or make other groups."
-            )
-
-
-def _count_classes(labels: Iterable[Any], num_classes: int) -> np.ndarray:
-    flat = [
-        number for label in labels for number in (label if isinstance(label, list) else [label])
-    ]
-    return np.bincount(np.array(flat, int), minlength=num_classes)

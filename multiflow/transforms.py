@@ -10,7 +10,13 @@ import numpy as np
 
 from multiflow import _checks, _keras
 from multiflow.affine import OUTSIDE, affine_matrix
-from multiflow.brightness import change_brightness, change_brightness_in_place, is_blackened
+from multiflow.brightness import (
+    Range,
+    change_brightness,
+    change_brightness_in_place,
+    is_blackened,
+    value_range,
+)
 from multiflow.drawing import Parameters, draw_transform
 from multiflow.warp import FLOATS, Warp, flipped, warp_image, warp_positions
 
@@ -49,7 +55,9 @@ class Transformer(_keras.ImageDataGenerator):
                 `data_format` says so.
             transform_parameters: dict with any of `"theta"` and `"shear"` in degrees, `"tx"` and
                 `"ty"` in pixels, the factors `"zx"` and `"zy"`, the bools `"flip_horizontal"` and
-                `"flip_vertical"`, and the numbers `"channel_shift_intensity"` and `"brightness"`.
+                `"flip_vertical"`, and the numbers `"channel_shift_intensity"` and `"brightness"`;
+                with `corrected=True` also `"value_range"`, what counts as black and as white, which
+                is found in the image if it is not given.
 
         Returns:
             Array of the same shape.
@@ -59,6 +67,9 @@ class Transformer(_keras.ImageDataGenerator):
         channel_axis = self.channel_axis - 1
         size = (x.shape[self.row_axis - 1], x.shape[self.col_axis - 1])
         self.warn_of_geometry(size, transform_parameters)
+        if self.blackens(x, transform_parameters):
+            self.warn_of_brightness()
+        transform_parameters = self.complete(transform_parameters, x)
         matrix = affine_matrix(transform_parameters, *size, corrected=self.corrected)
         if matrix is not None:
             # One plane per channel, as Keras builds it: where values lie decides how means round.
@@ -75,10 +86,23 @@ class Transformer(_keras.ImageDataGenerator):
             if flips:
                 x = np.flip(x, axis - 1)
         if transform_parameters.get("brightness") is not None:
-            self.warn_of_brightness(x)
-            brightness = transform_parameters["brightness"]
-            x = change_brightness(x, brightness, channel_axis, corrected=self.corrected)
+            span = transform_parameters.get("value_range")
+            x = change_brightness(x, transform_parameters["brightness"], channel_axis, span)
         return x
+
+    def complete(
+        self, parameters: Parameters, image: np.ndarray, span: Range | None = None
+    ) -> Parameters:
+        """The parameters, with what counts as black and white if that matters.
+
+        Args:
+            parameters: what was drawn for the image.
+            image: the image, before any transform, which may leave its range.
+            span: its range, if that is known.
+        """
+        if not self.corrected or parameters.get("brightness") is None:
+            return parameters
+        return {"value_range": span or value_range(image), **parameters}
 
     def warn_of_geometry(self, size: tuple[int, int], parameters: Parameters) -> None:
         """Warns, once, that Keras warps images that are not square about a wrong centre."""
@@ -90,27 +114,35 @@ class Transformer(_keras.ImageDataGenerator):
             self._warn_once(
                 "geometry",
                 f"Images of {size[0]} × {size[1]} pixels are not square: as in Keras, they are "
-                "turned, sheared and zoomed about a point beside their centre, and shifted along "
-                "the other axis than `height_shift_range` and `width_shift_range` say. Set "
-                "corrected=True in the generator to mend both, or filter this warning.",
+                "turned, sheared and zoomed about a point beside their centre. And all images are "
+                "shifted along the other axis than `height_shift_range` and `width_shift_range` "
+                "say. Set corrected=True in the generator to mend both, or filter this warning.",
             )
 
-    def warn_of_brightness(self, image: np.ndarray) -> None:
+    def blackens(self, image: np.ndarray, parameters: Parameters) -> bool:
+        """Whether Keras turns an image black, of which no warning was given yet."""
+        return (
+            parameters.get("brightness") is not None
+            and self._may_warn_of("brightness")
+            and is_blackened(image)
+        )
+
+    def warn_of_brightness(self) -> None:
         """Warns, once, that Keras turns images in [0, 1] black."""
-        if self._may_warn_of("brightness") and is_blackened(image):
-            self._warn_once(
-                "brightness",
-                "`brightness_range` meets an image with values from 0 to 1 and makes it black: as "
-                "in Keras, it takes them for values from 0 to 255. Set corrected=True in the "
-                "generator, or pass values from 0 to 255 and `rescale`.",
-            )
+        self._warn_once(
+            "brightness",
+            "`brightness_range` meets an image with values from 0 to 1 and makes it black: as in "
+            "Keras, it takes them for values from 0 to 255. Set corrected=True in the generator, "
+            "or pass values from 0 to 255 and `rescale`.",
+        )
 
     def _may_warn_of(self, what: str) -> bool:
         return not self.corrected and what not in self.__dict__.setdefault("_warned", {})
 
     def _warn_once(self, what: str, message: str) -> None:
-        # Of several threads that come here, one finds its own message.
-        if self.__dict__["_warned"].setdefault(what, message) is message:
+        # Of several threads that come here, one finds its own mark.
+        mark = object()
+        if self.__dict__["_warned"].setdefault(what, mark) is mark:
             _checks.warn(message)
 
 
@@ -146,7 +178,7 @@ def transform_into(
         row: the place of the image in the batch.
         image: the image, of any dtype.
         generator: a generator that is not customised.
-        parameters: what was drawn for the image.
+        parameters: what was drawn for the image, complete.
         working_dtype: the dtype in which Keras transforms.
     """
     if not _works_in_place(generator, row.dtype, working_dtype):
@@ -172,9 +204,8 @@ def transform_into(
         row += intensity
         np.clip(row, lowest, highest, out=row)
     if brightness is not None:
-        generator.warn_of_brightness(row)
         channel_axis = generator.channel_axis - 1
-        change_brightness_in_place(row, brightness, channel_axis, corrected=generator.corrected)
+        change_brightness_in_place(row, brightness, channel_axis, parameters.get("value_range"))
     if not only_rescales:
         generator.standardize(row)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import copy
+import sys
 import warnings
-from typing import Any
+from multiprocessing.pool import ThreadPool
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from multiflow import MultiDirImageDataGenerator, _keras
 
+FILLED: dict[str, Any] = {"fill_mode": "constant", "cval": 99}
 COUNTING = np.arange(15.0).reshape(3, 5, 1)
 
 
@@ -26,11 +28,10 @@ def apply(
     generator = MultiDirImageDataGenerator(**{"corrected": True, **arguments})
     if not by_flow:
         return generator.apply_transform(image, parameters)
-    fixed = copy.copy(generator)
-    # What draws in a flow is of the module, so that the flow stays on its fast path.
-    flow = fixed.flow(image[np.newaxis], batch_size=1)
+    # An override would take the flow off its fast path.
+    flow = generator.flow(image[np.newaxis], batch_size=1)
     draws = _Fixed(parameters)
-    flow._draws = lambda epoch: draws
+    flow._draws = lambda index_array, epoch: draws
     return flow[0][0]
 
 
@@ -38,8 +39,8 @@ class _Fixed:
     def __init__(self, parameters: dict[str, Any]) -> None:
         self.parameters = parameters
 
-    def draw_all(self, generator: Any, shape: Any, samples: Any) -> list[dict[str, Any]]:
-        return [self.parameters for _ in samples]
+    def draw_all(self, generator: Any, shape: Any) -> list[dict[str, Any]]:
+        return [self.parameters]
 
 
 BY_FLOW = pytest.mark.parametrize("by_flow", [False, True])
@@ -67,41 +68,25 @@ class TestGeometry:
         left = [[3, 8, 13], [2, 7, 12], [1, 6, 11]]
         np.testing.assert_allclose(turned[:, 1:4, 0], left, atol=1e-14 * order)
 
-    def test_height_shift_moves_rows(self, by_flow: bool, order: int) -> None:
-        moved = apply(
-            COUNTING,
-            {"tx": 1},
-            by_flow=by_flow,
-            interpolation_order=order,
-            fill_mode="constant",
-            cval=99,
-        )
-        assert moved[..., 0].tolist() == [[5, 6, 7, 8, 9], [10, 11, 12, 13, 14], [99] * 5]
-
-    def test_width_shift_moves_columns(self, by_flow: bool, order: int) -> None:
-        moved = apply(
-            COUNTING,
-            {"ty": 2},
-            by_flow=by_flow,
-            interpolation_order=order,
-            fill_mode="constant",
-            cval=99,
-        )
-        assert moved[..., 0].tolist() == [
-            [2, 3, 4, 99, 99],
-            [7, 8, 9, 99, 99],
-            [12, 13, 14, 99, 99],
-        ]
+    @pytest.mark.parametrize(
+        ("parameters", "expected"),
+        [
+            # Of `height_shift_range`, in rows.
+            ({"tx": 1}, [[5, 6, 7, 8, 9], [10, 11, 12, 13, 14], [99, 99, 99, 99, 99]]),
+            # Of `width_shift_range`, in columns.
+            ({"ty": 2}, [[2, 3, 4, 99, 99], [7, 8, 9, 99, 99], [12, 13, 14, 99, 99]]),
+        ],
+    )
+    def test_shifts(
+        self, by_flow: bool, order: int, parameters: dict[str, Any], expected: Any
+    ) -> None:
+        arguments: dict[str, Any] = {"interpolation_order": order, **FILLED}
+        moved = apply(COUNTING, parameters, by_flow=by_flow, **arguments)
+        assert moved[..., 0].tolist() == expected
 
     def test_zoom_keeps_the_centre(self, by_flow: bool, order: int) -> None:
-        zoomed = apply(
-            COUNTING,
-            {"zx": 2, "zy": 2},
-            by_flow=by_flow,
-            interpolation_order=order,
-            fill_mode="constant",
-            cval=99,
-        )
+        arguments: dict[str, Any] = {"interpolation_order": order, **FILLED}
+        zoomed = apply(COUNTING, {"zx": 2, "zy": 2}, by_flow=by_flow, **arguments)
         assert zoomed[1, 1:4, 0].tolist() == [5, 7, 9]
         assert (zoomed[[0, 2]] == 99).all()
 
@@ -170,6 +155,8 @@ SQUARE: dict[str, Any] = {
         {**SQUARE, "brightness_range": (0.5, 1.5), "samplewise_std_normalization": True},
         {**SQUARE, "fill_mode": "constant", "cval": 5.0, "interpolation_order": 0},
         {**SQUARE, "data_format": "channels_first"},
+        {**SQUARE, "brightness_range": (0.5, 1.5), "dtype": "float64"},
+        {**SQUARE, "interpolation_order": 3},
     ],
 )
 @pytest.mark.parametrize("num_channels", [1, 3, 4])
@@ -265,6 +252,70 @@ class TestBrightness:
         assert low <= changed.min() <= changed.max() <= high
 
 
+class TestRange:
+    """What counts as white is found before a warp can leave it."""
+
+    OPTIONS: ClassVar[dict[str, Any]] = {"corrected": True, "brightness_range": (0.9, 0.9)}
+
+    def images(self, white: float, dtype: str = "float32") -> np.ndarray:
+        rng = np.random.default_rng(0)
+        return (rng.choice([0.3, 1], (6, 9, 9, 3)) * white).astype(dtype)
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"rotation_range": 20, "interpolation_order": 3},
+            {"rotation_range": 20, "fill_mode": "constant", "cval": 2.0},
+            {"rotation_range": 20, "interpolation_order": 3, "dtype": "float64"},
+            {"rotation_range": 20, "interpolation_order": 3, "preprocessing_function": np.copy},
+        ],
+    )
+    @pytest.mark.parametrize("white", [1, 255, 65535])
+    def test_warps_leave_it_alone(self, arguments: dict[str, Any], white: int) -> None:
+        generator = MultiDirImageDataGenerator(**arguments, **self.OPTIONS)
+        images = self.images(white)
+        for batch in (
+            next(generator.flow(images, seed=1)),
+            next(generator.flow_segmentation(images, images, seed=1))[0],
+            np.stack([generator.random_transform(image) for image in images]),
+        ):
+            assert batch.max() <= white
+            assert batch.mean() > 0.4 * white
+            assert len(np.unique(batch)) > 40
+
+    @pytest.mark.parametrize("custom", [None, np.copy])
+    def test_it_is_that_of_all_images_in_memory(self, custom: Any) -> None:
+        images = self.images(65535)
+        images[0] /= 1000  # a dark one
+        generator = MultiDirImageDataGenerator(
+            brightness_range=(3, 3), corrected=True, preprocessing_function=custom
+        )
+        for flow in (
+            generator.flow(images, shuffle=False),
+            generator.flow_segmentation(images, images, shuffle=False),
+        ):
+            batch = flow[0] if isinstance(flow[0], np.ndarray) else flow[0][0]
+            np.testing.assert_allclose(batch, (images * 3).clip(0, 65535), rtol=1e-6)
+
+    def test_dark_images_of_8_bits(self) -> None:
+        images = self.images(1, "uint8")
+        generator = MultiDirImageDataGenerator(brightness_range=(3, 3), corrected=True)
+        flow = generator.flow_segmentation(images, images, shuffle=False)
+        np.testing.assert_array_equal(flow[0][0], images * 3)
+
+    @pytest.mark.parametrize("dtype", ["int8", "int16", "int32"])
+    def test_integers_do_not_overflow(self, dtype: str) -> None:
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        image = np.array([low, 0, high], dtype).reshape(1, 3, 1)
+        changed = apply(image, {"brightness": 1.0})
+        np.testing.assert_allclose(changed, image, atol=1, rtol=1e-6)
+
+    def test_double_precision_is_rounded_as_in_keras(self) -> None:
+        image = np.full((2, 2, 1), 254.9999999)
+        expected = _keras.ImageDataGenerator().apply_transform(image, {"brightness": 1.0})
+        np.testing.assert_array_equal(apply(image, {"brightness": 1.0}), expected)
+
+
 @BY_FLOW
 @pytest.mark.parametrize("white", [1, 255, 65535])
 def test_of_four_channels_the_last_is_alpha(by_flow: bool, white: int) -> None:
@@ -331,12 +382,14 @@ class TestWarnings:
 
     @pytest.mark.parametrize("threads", [1, 4])
     def test_brightness_of_images_from_zero_to_one(self, threads: int) -> None:
-        images = np.random.default_rng(0).random((9, 16, 16, 3))
-        generator = MultiDirImageDataGenerator(brightness_range=(0.5, 0.9), threads=threads)
+        images = np.random.default_rng(0).random((9, 64, 64, 3))  # large enough for threads
+        generator = MultiDirImageDataGenerator(
+            brightness_range=(0.5, 0.9), rotation_range=5, threads=threads
+        )
         flow = generator.flow(images)
         with pytest.warns(UserWarning, match=self.BLACK) as caught:
             batch = next(flow)
-        assert len(caught) == 1
+        assert [warning.filename for warning in caught] == [__file__]
         assert (batch == 0).all()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -359,6 +412,26 @@ class TestWarnings:
             warnings.simplefilter("error")
             next(generator.flow(image[np.newaxis]))
             generator.random_transform(image)
+
+    def test_brightness_of_images_that_a_spline_takes_above_one(self) -> None:
+        images = np.random.default_rng(0).choice([0.3, 1], (4, 9, 9, 3))
+        generator = MultiDirImageDataGenerator(
+            brightness_range=(0.5, 0.9), rotation_range=20, interpolation_order=3
+        )
+        with pytest.warns(UserWarning, match=self.BLACK):
+            next(generator.flow(images))
+
+    def test_one_of_many_threads_warns(self) -> None:
+        generator = MultiDirImageDataGenerator()
+        image = np.random.default_rng(0).random((4, 4, 3))
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            with pytest.warns(UserWarning, match=self.BLACK) as caught, ThreadPool(8) as pool:
+                pool.map(lambda _: generator.apply_transform(image, {"brightness": 1}), range(99))
+        finally:
+            sys.setswitchinterval(interval)
+        assert len(caught) == 1
 
     def test_validation_that_is_not_transformed(self) -> None:
         generator = MultiDirImageDataGenerator(

@@ -322,7 +322,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("validation_split", [0.0, 0.4])
     def test_empty_subset(self, root: Any, validation_split: float) -> None:
-        message = f"is empty: validation_split={validation_split} takes none of the 2 images found"
+        message = f"takes none of the 2 samples. validation_split={validation_split} is rounded"
         with pytest.raises(ValueError, match=message):
             flow([root], validation_split=validation_split, subset="validation")
 

@@ -20,24 +20,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from comparison import fingerprint, random_state
+from comparison import AUGMENT_ALL, fingerprint, random_state
 from conftest import MakeTree
 
 from multiflow import MultiDirImageDataGenerator, _keras
 
 MakeFlow = Callable[..., Any]
 FLOWS = ["arrays", "directory", "directories", "dataframe", "masks", "mask folders"]
-AUGMENT: dict[str, Any] = {
-    "rotation_range": 30,
-    "width_shift_range": 0.2,
-    "height_shift_range": [-2, 1, 3],
-    "shear_range": 10,
-    "zoom_range": (0.7, 1.2),
-    "channel_shift_range": 20.0,
-    "brightness_range": (0.5, 1.5),
-    "horizontal_flip": True,
-    "vertical_flip": True,
-}
 COUNT = 11
 IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, 8, 9, 3), np.uint8)
 
@@ -72,7 +61,7 @@ def make_flow(request: pytest.FixtureRequest, make_tree: MakeTree) -> MakeFlow:
 
 
 def per_sample(**arguments: Any) -> dict[str, Any]:
-    return {**AUGMENT, "rng": "per_sample", **arguments}
+    return {**AUGMENT_ALL, "rng": "per_sample", **arguments}
 
 
 def epoch_of(flow: Any) -> list[Any]:
@@ -149,8 +138,11 @@ class TestPerSample:
         flow = make_flow(per_sample(threads=threads))
         with ThreadPool(8) as pool:
             assert pool.map(lambda index: fingerprint(flow[index]), range(len(flow))) == expected
-            asked = pool.map(lambda _: fingerprint(next(flow)), range(len(flow)))
+            asked = pool.map(lambda _: fingerprint(next(flow)), range(6 * len(flow)))
+        one_by_one = make_flow(per_sample())
+        expected = [fingerprint(next(one_by_one)) for _ in range(6 * len(flow))]
         assert sorted(map(str, asked)) == sorted(map(str, expected))
+        assert flow.state_dict() == one_by_one.state_dict()
 
     @pytest.mark.parametrize("method", ["fork", "spawn"])
     def test_processes(self, make_flow: MakeFlow, method: str) -> None:
@@ -212,6 +204,20 @@ class TestPerSample:
             assert scipy.stats.chisquare(np.bincount(position, minlength=6)).pvalue > 1e-3
         assert scipy.stats.spearmanr(orders[:-1], orders[1:], axis=None).pvalue > 1e-3
 
+    @pytest.mark.parametrize("subset", [None, "training", "validation"])
+    @pytest.mark.parametrize("split_seed", [None, 4])
+    def test_images_with_masks_are_those_without(
+        self, subset: str | None, split_seed: int | None
+    ) -> None:
+        generator = MultiDirImageDataGenerator(
+            **per_sample(validation_split=0.4, split_seed=split_seed)
+        )
+        options: dict[str, Any] = {"subset": subset, "seed": 3, "batch_size": 4}
+        alone = generator.flow(IMAGES, **options)
+        paired = generator.flow_segmentation(IMAGES, IMAGES[..., 0], **options)
+        for index in range(len(alone)):
+            np.testing.assert_array_equal(paired[index][0], alone[index])
+
     def test_own_methods_draw_for_the_sample(self) -> None:
         class Even(MultiDirImageDataGenerator):
             def get_random_transform(self, img_shape: Any, seed: Any = None) -> Any:
@@ -229,6 +235,19 @@ class TestPerSample:
         assert random_state() == before
         np.testing.assert_array_equal(four, one)
         assert (four != plain).any()
+
+    @pytest.mark.parametrize("preprocessing_function", [None, np.copy])
+    def test_by_hand(self, preprocessing_function: Any) -> None:
+        generator = MultiDirImageDataGenerator(
+            rng="per_sample", rotation_range=30, preprocessing_function=preprocessing_function
+        )
+        next(generator.flow(IMAGES, seed=3))  # leaves nothing behind
+        angles = [
+            generator.get_random_transform((8, 9, 3), seed)["theta"]
+            for seed in (3, 3, 4, None, None, None)
+        ]
+        assert angles[0] == angles[1]
+        assert len(set(angles)) == 5
 
     @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "one"])
     def test_seeds_are_checked(self, seed: Any) -> None:
@@ -272,7 +291,9 @@ def philox(seed: int, epoch: int, sample: int, purpose: int, count: int) -> list
     return words[:count]
 
 
-@pytest.mark.parametrize("arguments", [{}, AUGMENT, {"width_shift_range": 3, "zoom_range": 0.2}])
+@pytest.mark.parametrize(
+    "arguments", [{}, AUGMENT_ALL, {"width_shift_range": 3, "zoom_range": 0.2}]
+)
 def test_the_documented_numbers(arguments: dict[str, Any]) -> None:
     """All of it once more: Philox, what its numbers stand for, and Keras' own transform."""
     generator = _keras.ImageDataGenerator(**arguments)
@@ -311,7 +332,7 @@ def test_the_documented_numbers(arguments: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        AUGMENT,
+        AUGMENT_ALL,
         {"width_shift_range": 4, "height_shift_range": 0.3, "zoom_range": 0.3},
         {"width_shift_range": [0.1, 0.4], "height_shift_range": 2.5, "channel_shift_range": 3},
         {"width_shift_range": 1, "height_shift_range": [-3, -2], "brightness_range": (0, 1)},
@@ -519,7 +540,7 @@ class TestAugmentValidation:
     def test_validation_is_as_without_augmentation(self, make_flow: MakeFlow, rng: str) -> None:
         plain = make_flow({**PLAIN, "rng": rng}, subset="validation", shuffle=False)
         flow = make_flow(
-            {**PLAIN, **AUGMENT, "rng": rng, "augment_validation": False},
+            {**PLAIN, **AUGMENT_ALL, "rng": rng, "augment_validation": False},
             subset="validation",
             shuffle=False,
         )
@@ -527,7 +548,7 @@ class TestAugmentValidation:
         assert epoch_of(flow) == epoch_of(plain)
 
     def test_training_is_transformed(self, make_flow: MakeFlow) -> None:
-        generator = {**PLAIN, **AUGMENT}
+        generator = {**PLAIN, **AUGMENT_ALL}
         for subset in ("training", None):
             expected = make_flow(generator, subset=subset)
             flow = make_flow({**generator, "augment_validation": False}, subset=subset)
@@ -535,12 +556,12 @@ class TestAugmentValidation:
 
     def test_by_default_validation_is_transformed(self, make_flow: MakeFlow) -> None:
         plain = make_flow(PLAIN, subset="validation", shuffle=False)
-        flow = make_flow({**PLAIN, **AUGMENT}, subset="validation", shuffle=False)
+        flow = make_flow({**PLAIN, **AUGMENT_ALL}, subset="validation", shuffle=False)
         assert epoch_of(flow) != epoch_of(plain)
 
     @pytest.mark.parametrize("shuffle", [False, True])
     def test_nothing_is_drawn(self, make_flow: MakeFlow, shuffle: bool) -> None:
-        generator = {**AUGMENT, "validation_split": 0.5, "augment_validation": False}
+        generator = {**AUGMENT_ALL, "validation_split": 0.5, "augment_validation": False}
         flow = make_flow(generator, subset="validation", shuffle=shuffle, seed=None)
         np.random.seed(4)
         if shuffle:

@@ -11,21 +11,10 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from comparison import fingerprint, random_state
+from comparison import AUGMENT_ALL, fingerprint, random_state
 
 from multiflow import MultiDirImageDataGenerator, _keras
 
-AUGMENT_ALL = {
-    "rotation_range": 30,
-    "width_shift_range": 0.2,
-    "height_shift_range": [-2, 1, 3],
-    "shear_range": 10,
-    "zoom_range": (0.7, 1.2),
-    "channel_shift_range": 20.0,
-    "brightness_range": (0.5, 1.5),
-    "horizontal_flip": True,
-    "vertical_flip": True,
-}
 GENERATORS: list[dict[str, Any]] = [
     {},
     AUGMENT_ALL,

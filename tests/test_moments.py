@@ -125,6 +125,29 @@ def test_whitening_whitens() -> None:
     np.testing.assert_allclose(flat.T @ flat / 400, np.eye(9), atol=1e-3)
 
 
+def test_whitening_leaves_out_what_does_not_vary() -> None:
+    images = IMAGES.copy()
+    images[:, 0] = 7
+    generator = MultiDirImageDataGenerator(
+        featurewise_center=True, zca_whitening=True, dtype="float64"
+    )
+    generator.fit(generator.flow(images))
+    theirs = of_keras(images, featurewise_center=True, zca_whitening=True)
+    assert abs(generator.zca_whitening_matrix).max() < 10
+    np.testing.assert_allclose(
+        generator.standardize(images.astype(float)),
+        theirs.standardize(images.astype(float)),
+        atol=1e-4,
+    )
+
+
+def test_integer_generators_get_real_statistics() -> None:
+    generator = MultiDirImageDataGenerator(**NORMALIZE, dtype="uint8")
+    generator.fit(generator.flow(IMAGES))
+    assert generator.mean.dtype == np.float64
+    assert (generator.mean % 1 != 0).all()
+
+
 @pytest.fixture
 def roots(make_tree: MakeTree) -> list[pathlib.Path]:
     return [
@@ -213,6 +236,15 @@ def test_per_sample_augmentation_leaves_the_global_state_alone() -> None:
     assert len(set(means)) == 4
 
 
+def test_per_sample_augmentation_draws_for_each_image() -> None:
+    generator = MultiDirImageDataGenerator(
+        **NORMALIZE, brightness_range=(0.5, 1.5), rng="per_sample"
+    )
+    generator.fit(np.full((2000, 2, 2, 1), 100.0), augment=True, seed=1)
+    assert abs(generator.mean.item() - 100) < 3
+    assert abs(generator.std.item() - 100 / 12**0.5) < 2  # of a uniform distribution
+
+
 def test_nothing_is_read_without_need(roots: list[pathlib.Path], monkeypatch: Any) -> None:
     generator = MultiDirImageDataGenerator()
     flow = generator.flow_from_directories(roots)
@@ -273,6 +305,18 @@ class TestErrors:
             TypeError, match=r"options \['target_size'\] with folders only.*ndarray"
         ):
             generator.fit(IMAGES, target_size=(3, 3))
+
+    def test_what_has_no_end(self) -> None:
+        generator = MultiDirImageDataGenerator(**NORMALIZE)
+        for iterator in (_keras.ImageDataGenerator().flow(IMAGES), iter([IMAGES])):
+            with pytest.raises(TypeError, match=f"Received {type(iterator).__name__}, which may"):
+                generator.fit(iterator)
+
+    def test_another_data_format(self) -> None:
+        images = np.moveaxis(IMAGES, 3, 1)
+        flow = MultiDirImageDataGenerator(data_format="channels_first").flow(images)
+        with pytest.raises(ValueError, match=r"data_format='channels_last' needs .*channels_first"):
+            MultiDirImageDataGenerator(**NORMALIZE).fit(flow)
 
     def test_one_path(self, roots: list[pathlib.Path]) -> None:
         with pytest.raises(TypeError, match="Received the single folder"):

@@ -596,7 +596,7 @@ class TestErrors:
             ({"x": make_images()[:0], "y": UINT8[:0]}, "`x` holds nothing"),
             ({"target_size": ()}, "`target_size` must be two positive integers"),
             ({"subset": "test"}, "`subset` must be None"),
-            ({"subset": "validation"}, "validation_split=0.0 takes none of the 11 samples"),
+            ({"subset": "validation"}, "takes none of the 11 samples. validation_split=0.0"),
             ({"target_size": (8,)}, "`target_size` must be two positive integers"),
             ({"interpolation": "cubic"}, "`interpolation` must be one of"),
             ({"batch_size": 0}, "`batch_size` must be"),
