@@ -176,6 +176,16 @@ class PortableIterator(_keras.Iterator):
                 f"`seed` to the flow. (The one that this iterator drew for itself is {self.seed}.)"
             )
 
+    def __repr__(self) -> str:
+        subset = [f'subset="{self.subset}"'] if self.subset else []
+        batches = f"{len(self)} batches of up to {self.batch_size}"
+        return f"<{type(self).__name__}: {', '.join([*self._contents(), *subset, batches])}>"
+
+    def _contents(self) -> list[str]:
+        """What the iterator holds, in a few words each."""
+        images, _ = self._images_at(np.arange(0))
+        return [f"{self.n} images of {' × '.join(map(str, images.shape[1:]))}"]
+
     def __getitem__(self, idx: int) -> Any:
         """Batch `idx` of the epoch."""
         if idx >= len(self):  # in Keras' words

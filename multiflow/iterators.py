@@ -122,6 +122,11 @@ class FileIterator(PortableIterator):
     def _images_at(self, index_array: np.ndarray) -> tuple[Any, Samples]:
         return self._images(), index_array
 
+    def _contents(self) -> list[str]:
+        has_classes = hasattr(self, "class_indices")
+        classes = [f"{len(self.class_indices)} classes"] if has_classes else []
+        return super()._contents() + classes
+
     def _images(self) -> ImageFiles | CachedFiles:
         files = self._files()
         # `target_size` and the like can be changed; then the cache holds something else.
@@ -397,6 +402,9 @@ class MultiDirectoryIterator(DirectoryIterator):
             np.bincount(index.source_indices, minlength=len(roots)),
             reason,
         )
+
+    def _contents(self) -> list[str]:
+        return [*super()._contents(), f"{len(self.directories)} directories"]
 
     def _roots(self) -> list[Any]:
         return self.directories

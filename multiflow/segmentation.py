@@ -141,6 +141,10 @@ class SegmentationIterator(PortableIterator):
     def _images_at(self, index_array: np.ndarray) -> tuple[Any, Samples]:
         return self.x, self._samples[index_array].tolist()
 
+    def _contents(self) -> list[str]:
+        masks = "masks" if len(self._masks) == 1 else f"{len(self._masks)} masks each"
+        return [*super()._contents(), masks]
+
     def _move(self, samples: Samples, drawn: Sequence[Parameters | None]) -> list[list[np.ndarray]]:
         """The masks and weights of a batch, moved as their images; a list of them per source."""
         sources = [*self._masks, *self._weights]

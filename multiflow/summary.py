@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Summary:
-    """Counts of images by class and source; prints as a table.
+    """Counts of images by class and source; a table in terminals and in notebooks.
 
     Attributes:
         class_names: the classes, in the order of their labels.
@@ -29,12 +30,26 @@ class Summary:
     source_names: Sequence[str]
     counts: np.ndarray
 
-    def __repr__(self) -> str:
+    def _rows(self) -> list[list[str]]:
+        """The lines of the table, with a head and totals."""
         with_totals = np.vstack([self.counts, self.counts.sum(axis=0)])
         with_totals = np.column_stack([with_totals, with_totals.sum(axis=1)])
         rows = [["class", *self.source_names, "total"]]
         for name, numbers in zip([*self.class_names, "total"], with_totals, strict=True):
             rows.append([name, *map(str, numbers)])
+        return rows
+
+    def _repr_html_(self) -> str:
+        """The table as notebooks show it."""
+        lines = []
+        for number, row in enumerate(self._rows()):
+            tags = ["th" if number == 0 or not column else "td" for column in range(len(row))]
+            cells = zip(tags, map(html.escape, row), strict=True)
+            lines.append("".join(f"<{tag}>{cell}</{tag}>" for tag, cell in cells))
+        return f"<table><tr>{'</tr><tr>'.join(lines)}</tr></table>"
+
+    def __repr__(self) -> str:
+        rows = self._rows()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join(
             "  ".join(

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from multiflow import MultiDirImageDataGenerator
+from multiflow.summary import Summary
 
 
 def flow(directories: Any, *, validation_split: float = 0.0, **arguments: Any) -> Any:
@@ -244,6 +245,15 @@ class TestSources:
         for subset, count in [("training", 4), ("validation", 1)]:
             iterator = flow(roots, validation_split=0.2, subset=subset)
             assert np.bincount(iterator.source_indices).tolist() == [count] * 3
+
+
+def test_summary_in_a_notebook() -> None:
+    summary = Summary(["a<b"], ["home", "web"], np.array([[2, 10]]))
+    assert summary._repr_html_() == (
+        "<table><tr><th>class</th><th>home</th><th>web</th><th>total</th></tr>"
+        "<tr><th>a&lt;b</th><td>2</td><td>10</td><td>12</td></tr>"
+        "<tr><th>total</th><td>2</td><td>10</td><td>12</td></tr></table>"
+    )
 
 
 class TestErrors:

@@ -72,6 +72,23 @@ def next_epoch_of(flow: Any) -> list[Any]:
     return [fingerprint(next(flow)) for _ in range(len(flow))]
 
 
+def test_repr_tells_in_one_line_what_is_there(make_flow: MakeFlow, request: Any) -> None:
+    kind = request.node.callspec.params["make_flow"]
+    own = {
+        "arrays": "ArrayIterator: {n} images of 8 × 9 × 3",
+        "masks": "SegmentationIterator: {n} images of 8 × 9 × 3, masks",
+        "directory": "DirectoryIterator: {n} images of 8 × 9 × 3, 2 classes",
+        "directories": "MultiDirectoryIterator: {n} images of 8 × 9 × 3, 2 classes, 1 directories",
+        "dataframe": "DataFrameIterator: {n} images of 8 × 9 × 3, 2 classes",
+        "mask folders": "SegmentationDirectoryIterator: {n} images of 8 × 9 × 3, masks",
+    }[kind]
+    flow = make_flow({})
+    assert repr(flow) == f"<{own.format(n=11)}, 3 batches of up to 4>"
+    flow = make_flow({"validation_split": 0.5}, subset="validation")
+    end = f'subset="validation", {len(flow)} batches of up to 4>'
+    assert repr(flow) == f"<{own.format(n=flow.n)}, {end}"
+
+
 class TestPerSample:
     @pytest.mark.parametrize("shuffle", [True, False])
     def test_index_and_next_give_the_same_in_every_epoch(
