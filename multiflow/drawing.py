@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextvars import ContextVar
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -102,14 +102,14 @@ def draw_transforms(
         shape: the shape of the images.
         count: the number of images.
     """
-    ranges, choices = _ranges(generator), _choices(generator)
-    bounds = itertools.chain(*ranges.values())
-    if choices or not all(isinstance(bound, Real) for bound in bounds):
-        return [generator.get_random_transform(shape) for _ in range(count)]
+    choices = _choices(generator)
+    ranges = _ranges(generator, choices)
     lows, highs = zip(*ranges.values(), strict=True)
+    if choices or not all(isinstance(bound, Real) for bound in (*lows, *highs)):
+        return [generator.get_random_transform(shape) for _ in range(count)]
     # NumPy fills the rows one by one, with the arithmetic of a call for each number.
     drawn = np.random.uniform(lows, highs, (count, len(ranges)))
-    return _finish(generator, shape, dict(zip(ranges, drawn.T, strict=True)))
+    return _finish(generator, shape, dict(zip(ranges, drawn.T.tolist(), strict=True)))
 
 
 def draw_transform(generator: Any, shape: tuple[int, ...], seed: int | None) -> Parameters:
@@ -163,25 +163,30 @@ def _philox(seed: int, epoch: int, sample: int, purpose: int) -> np.random.Philo
 
 def _transforms_of(generator: Any, shape: tuple[int, ...], numbers: np.ndarray) -> list[Parameters]:
     """The parameters that numbers from [0, 1), one per sample and parameter, stand for."""
+    choices = _choices(generator)
     drawn = {
-        name: low + (high - low) * numbers[:, _PLACES[name]]
-        for name, (low, high) in _ranges(generator).items()
+        name: (low + (high - low) * numbers[:, _PLACES[name]]).tolist()
+        for name, (low, high) in _ranges(generator, choices).items()
     }
-    for name, values in _choices(generator).items():
+    for name, values in choices.items():
         either_way = np.concatenate([np.negative(values), values])
-        drawn[name] = either_way[(numbers[:, _PLACES[name]] * len(either_way)).astype(int)]
+        places = (numbers[:, _PLACES[name]] * len(either_way)).astype(int)
+        drawn[name] = either_way[places].tolist()
     return _finish(generator, shape, drawn)
 
 
 def _finish(
-    generator: Any, shape: tuple[int, ...], drawn: dict[str, np.ndarray]
+    generator: Any, shape: tuple[int, ...], drawn: dict[str, list[Any]]
 ) -> list[Parameters]:
     """Parameters as `get_random_transform` returns them, one dict per sample."""
     count = len(drawn["flip_vertical"])
     columns: dict[str, list[Any]] = {name: [value] * count for name, value in _CONSTANTS.items()}
-    columns.update((name, values.tolist()) for name, values in drawn.items())
+    columns.update(drawn)
     for name, (shift_range, axis) in _shifts(generator).items():
-        if name in drawn and np.max(shift_range) < 1:
+        if name not in drawn:
+            continue
+        largest = shift_range if isinstance(shift_range, float) else np.max(shift_range)
+        if largest < 1:
             columns[name] = [fraction * shape[axis - 1] for fraction in columns[name]]
     for name, wanted in (
         ("flip_horizontal", generator.horizontal_flip),
@@ -210,9 +215,9 @@ def _choices(generator: Any) -> dict[str, np.ndarray]:
     }
 
 
-def _ranges(generator: Any) -> dict[str, tuple[Any, Any]]:
-    """The interval of each number drawn for an image, in Keras' order."""
-    choices, zoom = _choices(generator), generator.zoom_range
+def _ranges(generator: Any, choices: Container[str]) -> dict[str, tuple[Any, Any]]:
+    """The interval of each number drawn for an image, in Keras' order, but for choices."""
+    zoom = generator.zoom_range
     symmetric = {
         "theta": generator.rotation_range,
         "tx": generator.height_shift_range,
