@@ -53,13 +53,11 @@ def transform_batch(
         drawn = []
         for position, image in enumerate(read_all(images, samples, generator.threads)):
             drawn.append(draws.draw_one(generator, image.shape, position))
-            parameters = drawn[-1]
-            if parameters is not None:
-                parameters = generator.complete(parameters, image, span)
-            image = image.astype(working_dtype)
-            if parameters is not None:
-                image = generator.apply_transform(image, parameters)
-            batch[position] = generator.standardize(image)
+            working = image.astype(working_dtype)
+            if drawn[-1] is not None:
+                complete = generator.complete(drawn[-1], image, span)
+                working = generator.apply_transform(working, complete)
+            batch[position] = generator.standardize(working)
         return batch, drawn
     drawn = list(draws.draw_all(generator, images.shape[1:]))
     size = (images.shape[generator.row_axis], images.shape[generator.col_axis])

@@ -251,7 +251,7 @@ class DirectoryIterator(FileIterator, _keras.DirectoryIterator):
         self.class_mode = class_mode
         self.dtype = dtype
         found = self._index(directory, classes, follow_links)
-        self._use(found.take(self._positions_of_subset(found)), found)
+        self._use(found if self.subset is None else self._take_subset(found), found)
         _keras.print_msg(self._found_message())
         PortableIterator.__init__(
             self,
@@ -278,7 +278,7 @@ class DirectoryIterator(FileIterator, _keras.DirectoryIterator):
             follow_links=follow_links,
         )
 
-    def _positions_of_subset(self, found: ImageIndex) -> np.ndarray:
+    def _take_subset(self, found: ImageIndex) -> ImageIndex:
         split = Split.of(self.image_data_generator)
         positions = choose_subset(
             split,
@@ -288,9 +288,8 @@ class DirectoryIterator(FileIterator, _keras.DirectoryIterator):
             names=found.paths_below_roots,
             paths=JoinedPaths(self.directory, found.paths),
         )
-        if self.subset is not None:
-            warn_of_missing_classes(split, found.labels, list(self.class_indices), positions)
-        return positions
+        warn_of_missing_classes(split, found.labels, list(self.class_indices), positions)
+        return found.take(positions)
 
     def _use(self, index: ImageIndex, found: ImageIndex) -> None:
         """Takes over the images of the subset, of all that were found."""

@@ -43,9 +43,7 @@ class SegmentationIterator(PortableIterator):
         mask_cval: Any,
         num_classes: Any,
         mask_preprocessing_function: Callable[[np.ndarray], np.ndarray] | None,
-        workers: int = 1,
-        use_multiprocessing: bool = False,
-        max_queue_size: int = 10,
+        **parallelism: Any,
     ) -> None:
         self.image_data_generator = image_data_generator
         self.data_format = image_data_generator.data_format
@@ -100,15 +98,7 @@ class SegmentationIterator(PortableIterator):
         if save_to_dir:
             _array_checks.check_distinct([masks.suffix for masks in self._masks])
         self._samples = self._subset(subset)
-        super().__init__(
-            len(self._samples),
-            batch_size,
-            shuffle,
-            seed,
-            workers=workers,
-            use_multiprocessing=use_multiprocessing,
-            max_queue_size=max_queue_size,
-        )
+        super().__init__(len(self._samples), batch_size, shuffle, seed, **parallelism)
 
     def __getitem__(self, idx: int) -> tuple[Any, ...]:
         """The batch at a position of the epoch; negative ones count from its end."""
