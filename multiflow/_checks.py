@@ -74,8 +74,7 @@ def check_batch_arguments(
             f"`interpolation` must be one of {sorted(PIL_INTERPOLATION_METHODS)}. "
             f"Received: {interpolation!r}"
         )
-    if not isinstance(batch_size, Integral) or int(batch_size) < 1:
-        raise ValueError(f"`batch_size` must be a positive integer. Received: {batch_size!r}")
+    check_positive("batch_size", batch_size)
     check_seed(seed)
     if save_to_dir and not os.path.isdir(save_to_dir):
         raise FileNotFoundError(
@@ -87,6 +86,12 @@ def check_batch_arguments(
             "`save_format` must be the extension of a format that Pillow can write, such as "
             f'"png" or "jpg". Received: {save_format!r}'
         )
+
+
+def check_positive(name: str, number: Any) -> None:
+    """Refuses what is no positive integer."""
+    if not isinstance(number, Integral) or int(number) < 1:
+        raise ValueError(f"`{name}` must be a positive integer. Received: {number!r}")
 
 
 def check_seed(seed: Any, name: str = "seed") -> None:

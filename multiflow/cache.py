@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import itertools
 import math
 import os
 import shutil
@@ -14,14 +15,14 @@ from typing import Any
 import numpy as np
 import PIL
 
-from multiflow import fast
+from multiflow import extras
 from multiflow.files import Files
 from multiflow.parallel import run_all
-from multiflow.progress import progress_bar
+from multiflow.progress import with_progress
 
 # Changes with what the file of a cache holds.
 VERSION = 1
-# Images that are decoded between two looks at the progress bar.
+# Images that are decoded before any of them is kept.
 CHUNK = 64
 
 
@@ -83,15 +84,19 @@ def cache_files(files: Files, cache: Any, threads: int | None) -> Files | Cached
     path = os.path.join(folder, f"{_key(files)}.npy")
     if not _is_complete(path, files):
         # One process builds while others wait. The system unlocks what a killed one leaves.
-        with fast.import_extra("filelock").FileLock(f"{path}.lock"):
+        with _require("filelock").FileLock(f"{path}.lock"):
             if not _is_complete(path, files):
                 _write(files, path, threads)
     return CachedFiles(files, path)
 
 
+def _require(name: str) -> Any:
+    return extras.require(name, user="`cache`", extra="fast")
+
+
 def _read_into_memory(files: Files, threads: int | None) -> np.ndarray:
     shape, dtype = _stored_shape(files), files.find_dtype(threads)
-    _check_room(shape, dtype, fast.import_extra("psutil").virtual_memory().available, "memory")
+    _check_room(shape, dtype, _require("psutil").virtual_memory().available, "memory")
     pixels = np.empty(shape, dtype)
     for index, image in enumerate(_read_in_order(files, dtype, threads)):
         pixels[index] = image
@@ -139,7 +144,6 @@ def _is_complete(path: str, files: Files) -> bool:
 
 def _read_in_order(files: Files, dtype: np.dtype, threads: int | None) -> Iterator[np.ndarray]:
     """The contents of the files, with Keras' progress bar."""
-    progress = progress_bar(len(files), "image")
 
     def read(index: int) -> np.ndarray:
         pixels = files.read_pixels(index)
@@ -150,10 +154,10 @@ def _read_in_order(files: Files, dtype: np.dtype, threads: int | None) -> Iterat
             )
         return pixels.astype(dtype, copy=False)
 
-    for start in range(0, len(files), CHUNK):
-        chunk = range(start, min(start + CHUNK, len(files)))
-        yield from run_all(read, chunk, threads)
-        progress.update(chunk.stop)
+    indices = range(len(files))
+    chunks = (indices[start : start + CHUNK] for start in indices[::CHUNK])
+    images = itertools.chain.from_iterable(run_all(read, chunk, threads) for chunk in chunks)
+    return with_progress(images, len(files), "image")
 
 
 def _key(files: Files) -> str:

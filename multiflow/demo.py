@@ -223,12 +223,8 @@ def _print_results(class_names: Sequence[str], labels: np.ndarray, predictions: 
 
 
 def _draw_batch(training: MultiDirectoryIterator) -> Image.Image:
-    images, labels = training[0]
-    class_names = list(training.class_indices)
-    captions = [
-        f"{class_names[label]} · {training.source_names[training.source_indices[index]]}"
-        for label, index in zip(labels.argmax(axis=1), training.index_array, strict=False)
-    ]
+    images, _ = training[0]
+    captions = [training.caption(position) for position in training.index_array[: len(images)]]
     return contact_sheet(images, captions)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import random
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextvars import ContextVar
 from numbers import Integral, Real
@@ -138,6 +139,17 @@ def drawing_in_turn(seed: int) -> Iterator[None]:
         yield
     finally:
         _numbers.reset(token)
+
+
+@contextlib.contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Afterwards, NumPy's and Python's global generators are where they were before."""
+    of_numpy, of_python = np.random.get_state(legacy=False), random.getstate()
+    try:
+        yield
+    finally:
+        np.random.set_state(of_numpy)
+        random.setstate(of_python)
 
 
 def order_of_epoch(seed: int, epoch: int, count: int) -> np.ndarray:

@@ -70,6 +70,8 @@ class PortableIterator(_keras.Iterator):
     _has_own_seed = False
     # Whether `next` has given the last batch of the epoch, and not the first of another.
     _is_finished = False
+    # Whether samples are as they are, but standardised.
+    _transforms_nothing = False
 
     def __init__(
         self, n: int, batch_size: int, shuffle: bool, seed: int | None, **parallelism: Any
@@ -176,16 +178,6 @@ class PortableIterator(_keras.Iterator):
                 f"`seed` to the flow. (The one that this iterator drew for itself is {self.seed}.)"
             )
 
-    def __repr__(self) -> str:
-        subset = [f'subset="{self.subset}"'] if self.subset else []
-        batches = f"{len(self)} batches of up to {self.batch_size}"
-        return f"<{type(self).__name__}: {', '.join([*self._contents(), *subset, batches])}>"
-
-    def _contents(self) -> list[str]:
-        """What the iterator holds, in a few words each."""
-        images, _ = self._images_at(np.arange(0))
-        return [f"{self.n} images of {' × '.join(map(str, images.shape[1:]))}"]
-
     def __getitem__(self, idx: int) -> Any:
         """Batch `idx` of the epoch."""
         if idx >= len(self):  # in Keras' words
@@ -259,7 +251,10 @@ class PortableIterator(_keras.Iterator):
 
     def _draws(self, index_array: np.ndarray, epoch: int) -> Draws:
         """What draws the parameters of the samples at some positions, in an epoch."""
-        if self.subset == "validation" and not self.image_data_generator.augment_validation:
+        is_left_alone = (
+            self.subset == "validation" and not self.image_data_generator.augment_validation
+        )
+        if is_left_alone or self._transforms_nothing:
             return NoDraws(index_array)
         if self._is_per_sample:
             return SampleDraws(index_array, self.seed, epoch)

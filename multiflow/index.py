@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 
 from multiflow import _checks
 from multiflow.paths import CompactPaths
+from multiflow.progress import PATIENCE, with_progress
 
 # Keras' own words: scripts filter this warning by its text.
 TIFF_WARNING = (
@@ -150,17 +152,19 @@ def index_images(
     paths = CompactPaths()
     labels, source_indices, counts = [], [], []
     unreadable: list[OSError] = []
-    for position, source in enumerate(sources):
-        for folder in folders:
-            class_folder = os.path.join(source.root, folder)
-            images = list_images(class_folder, formats, follow_links, unreadable.append)
-            if images:
-                # Keras names a file after the last part of its class folder.
-                name = os.path.basename(class_folder)
-                labels.append(folder_labels[name])
-                source_indices.append(position)
-                counts.append(len(images))
-                paths.extend(os.path.join(source.prefix, name), images)
+    places = list(itertools.product(enumerate(sources), folders))
+    for (position, source), folder in with_progress(
+        places, len(places), "folder", patience=PATIENCE
+    ):
+        class_folder = os.path.join(source.root, folder)
+        images = list_images(class_folder, formats, follow_links, unreadable.append)
+        if images:
+            # Keras names a file after the last part of its class folder.
+            name = os.path.basename(class_folder)
+            labels.append(folder_labels[name])
+            source_indices.append(position)
+            counts.append(len(images))
+            paths.extend(os.path.join(source.prefix, name), images)
     for _ in range(paths.count_ending(".tiff")):
         _checks.warn(TIFF_WARNING)
     return ImageIndex(

@@ -14,7 +14,6 @@ from multiflow import _array_checks, _checks, _keras
 from multiflow.batches import save_images
 from multiflow.cache import CachedFiles, cache_files
 from multiflow.drawing import Samples
-from multiflow.epochs import PortableIterator
 from multiflow.files import ImageFiles
 from multiflow.index import (
     ImageIndex,
@@ -25,13 +24,14 @@ from multiflow.index import (
     resolve_sources,
 )
 from multiflow.paths import JoinedPaths
+from multiflow.presenting import PresentableIterator
 from multiflow.splitting import Split, choose_subset, warn_of_missing_classes
 from multiflow.structures import leaves, rebuild
 from multiflow.summary import Summary
 from multiflow.transforms import Transformer
 
 
-class ArrayIterator(PortableIterator, _keras.NumpyArrayIterator):
+class ArrayIterator(PresentableIterator, _keras.NumpyArrayIterator):
     """Batches of arrays; `flow` makes it."""
 
     def _batch(self, index_array: np.ndarray, epoch: int) -> Any:
@@ -48,6 +48,13 @@ class ArrayIterator(PortableIterator, _keras.NumpyArrayIterator):
 
     def _images_at(self, index_array: np.ndarray) -> tuple[Any, Samples]:
         return self.x, index_array
+
+    def caption(self, index: int) -> str:
+        """The label of the sample at a position, if it is one number or one-hot."""
+        label = np.asarray(None if self.y is None else self.y[index])
+        if label.ndim == 1 and label.size > 1 and sorted(label) == [0] * (len(label) - 1) + [1]:
+            return str(label.argmax())
+        return super().caption(index) if self.y is None or label.size != 1 else str(label.item())
 
 
 def take_arrays(
@@ -93,7 +100,7 @@ def _classes_in(y: np.ndarray) -> tuple[list[Any], list[Any]]:
     return [numbers[name] for name in y.tolist()], list(numbers)
 
 
-class FileIterator(PortableIterator):
+class FileIterator(PresentableIterator):
     """What the iterators over image files have in common."""
 
     _cached: CachedFiles | None = None
@@ -126,6 +133,14 @@ class FileIterator(PortableIterator):
         has_classes = hasattr(self, "class_indices")
         classes = [f"{len(self.class_indices)} classes"] if has_classes else []
         return super()._contents() + classes
+
+    def caption(self, index: int) -> str:
+        """The class of the sample at a position, or its classes; else the name of its file."""
+        if not hasattr(self, "class_indices"):
+            return os.path.basename(self._file_paths()[index])
+        class_names = list(self.class_indices)
+        labels = self.classes[index]  # of dataframes, maybe several
+        return ", ".join(class_names[label] for label in np.atleast_1d(labels))
 
     def _images(self) -> ImageFiles | CachedFiles:
         files = self._files()
@@ -253,7 +268,7 @@ class DirectoryIterator(FileIterator, _keras.DirectoryIterator):
         found = self._index(directory, classes, follow_links)
         self._use(found if self.subset is None else self._take_subset(found), found)
         _keras.print_msg(self._found_message())
-        PortableIterator.__init__(
+        PresentableIterator.__init__(
             self,
             self.samples,
             batch_size,
@@ -404,6 +419,10 @@ class MultiDirectoryIterator(DirectoryIterator):
 
     def _contents(self) -> list[str]:
         return [*super()._contents(), f"{len(self.directories)} directories"]
+
+    def caption(self, index: int) -> str:
+        """The class and the source of the sample at a position."""
+        return f"{super().caption(index)} · {self.source_names[self.source_indices[index]]}"
 
     def _roots(self) -> list[Any]:
         return self.directories

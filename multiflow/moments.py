@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from multiflow.epochs import PortableIterator
-from multiflow.progress import progress_bar
+from multiflow.progress import with_progress
 from multiflow.transforms import Transformer
 
 
@@ -75,11 +75,9 @@ def fit_generator(generator: Transformer, iterator: PortableIterator) -> None:
         return
     shape = iterator.read_images(np.array([0]))[0].shape
     moments = _new_moments(generator, shape)
-    bar = progress_bar(len(iterator), "batch")
-    for number in range(len(iterator)):
+    for number in with_progress(range(len(iterator)), len(iterator), "batch"):
         positions = np.arange(iterator.n)[number * iterator.batch_size :][: iterator.batch_size]
         moments.add(_rows(generator, iterator.read_images(positions)))
-        bar.update(number + 1)
     _set_statistics(generator, moments, shape)
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from multiflow import _checks
 from multiflow.files import UNREADABLE, Header, read_header
 from multiflow.index import Source, list_images, resolve_sources
+from multiflow.progress import PATIENCE, with_progress
 
 NUM_NAMED = 10  # how many paths of one kind an error names
 
@@ -175,7 +176,7 @@ def read_headers(
             return None
 
     images, masks = [], []
-    for pair in pairs:
+    for pair in with_progress(pairs, len(pairs), "pair", patience=PATIENCE):
         image, mask = read(pair.image, is_mask=False), read(pair.mask, is_mask=True)
         if image is None or mask is None:
             continue

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from multiflow import _keras, fast
+from multiflow import _keras, extras
 from multiflow.parallel import reads_in_threads
 
 Box = tuple[int, int, int, int]  # first row, first column, last row + 1, last column + 1
@@ -39,7 +39,7 @@ def resize(
     if interpolation == "nearest":
         rows = nearest_indices(height, size[0], box[0], box[2])
         columns = nearest_indices(width, size[1], box[1], box[3])
-        kernels = fast.import_kernels()
+        kernels = extras.import_kernels()
         if kernels and row_axis == 0 and image.dtype == np.uint8 and image.flags.c_contiguous:
             return _pick(kernels, image, rows, columns)
         return image.take(rows, row_axis).take(columns, row_axis + 1)

@@ -11,16 +11,16 @@ import numpy as np
 from multiflow import _array_checks, _checks
 from multiflow.batches import save_images, useful_threads
 from multiflow.drawing import Parameters, Samples
-from multiflow.epochs import PortableIterator
 from multiflow.masks import MaskSource, mask_sources, weight_sources
 from multiflow.parallel import read_all, run_all
+from multiflow.presenting import PresentableIterator
 from multiflow.resize import Resized
 from multiflow.splitting import Split, choose_subset
-from multiflow.structures import rebuild
+from multiflow.structures import leaves, rebuild
 from multiflow.transforms import Transformer, is_overridden, source_positions
 
 
-class SegmentationIterator(PortableIterator):
+class SegmentationIterator(PresentableIterator):
     """Batches of images and masks; `flow_segmentation` makes it and explains its arguments."""
 
     def __init__(
@@ -134,6 +134,15 @@ class SegmentationIterator(PortableIterator):
     def _contents(self) -> list[str]:
         masks = "masks" if len(self._masks) == 1 else f"{len(self._masks)} masks each"
         return [*super()._contents(), masks]
+
+    def caption(self, index: int) -> str:
+        """The position of the sample in `x` and `y`."""
+        return f"sample {self._samples[index]}"
+
+    def _masks_in(self, batch: Any) -> dict[str, np.ndarray]:
+        masks = (array for _, array in leaves(batch[1], "y"))
+        kinds = (source.suffix.strip("_") for source in self._masks)
+        return dict(zip(kinds, masks, strict=True))
 
     def _move(self, samples: Samples, drawn: Sequence[Parameters | None]) -> list[list[np.ndarray]]:
         """The masks and weights of a batch, moved as their images; a list of them per source."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
@@ -119,6 +120,11 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         self.subset = subset
         several = f" in {len(mask_directories)} directories" if len(mask_directories) > 1 else ""
         _keras.print_msg(f"Found {self.samples} pairs of images and masks{several}.")
+
+    def caption(self, index: int) -> str:
+        """The file and the source of the image at a position."""
+        source = self.source_names[self.source_indices[index]]
+        return f"{os.path.basename(self.filepaths[index])} · {source}"
 
     def _pair(
         self,

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from multiflow import fast
+from multiflow import extras
 from multiflow.affine import FILL_MODES, OUTSIDE
 
 FLOATS = (np.float32, np.float64)
@@ -222,7 +222,7 @@ def _kernels_for(image_dtype: Any, target_dtype: Any, num_channels: int) -> Modu
     image_dtype, target_dtype = np.dtype(image_dtype), np.dtype(target_dtype)
     if target_dtype not in FLOATS or image_dtype not in (np.uint8, target_dtype):
         return None
-    kernels = fast.import_kernels()
+    kernels = extras.import_kernels()
     kind = (image_dtype, target_dtype, num_channels)
     if kernels and kind not in _exact_kinds:
         with _checking:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from multiflow import fast
+from multiflow import extras
 
 MakeTree = Callable[..., pathlib.Path]
 
@@ -59,10 +59,10 @@ def secret_folders(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def use_extra(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     """A function that hides the libraries of the extra `fast`, or shows them again."""
-    shown = {name: getattr(fast, name) for name in ("import_kernels", "import_simplejpeg")}
+    shown = {name: getattr(extras, name) for name in ("import_kernels", "import_simplejpeg")}
 
     def use(is_installed: bool) -> None:
         for name, function in shown.items():
-            monkeypatch.setattr(fast, name, function if is_installed else lambda: None)
+            monkeypatch.setattr(extras, name, function if is_installed else lambda: None)
 
     return use

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageFile
 from pngs import png
 
-from multiflow import decoding, fast
+from multiflow import decoding, extras
 from multiflow.decoding import load_image
 
 RNG = np.random.default_rng(5)
@@ -125,7 +125,7 @@ def test_equals_keras(
 
 
 def is_decoded_fast(data: bytes, color_mode: str = "rgb") -> bool:
-    return decoding._decode_jpeg(fast.import_simplejpeg(), data, color_mode) is not None
+    return decoding._decode_jpeg(extras.import_simplejpeg(), data, color_mode) is not None
 
 
 def test_interlaced_png(tmp_path: pathlib.Path) -> None:
@@ -169,7 +169,7 @@ def test_truncated_pictures_where_pillow_forgives_them(
 
 
 def test_a_decoder_that_differs_is_not_used() -> None:
-    simplejpeg = fast.import_simplejpeg()
+    simplejpeg = extras.import_simplejpeg()
 
     def decode_jpeg(*arguments: Any, **options: Any) -> Any:
         return simplejpeg.decode_jpeg(*arguments, **{**options, "fastupsample": True})

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from multiflow import fast, warp
+from multiflow import extras, warp
 from multiflow.affine import FILL_MODES, OUTSIDE, affine_matrix
 from multiflow.warp import Warp
 
@@ -136,7 +136,7 @@ class TestSelfCheck:
 
     @pytest.mark.parametrize("loop", ["warp_linear", "find_positions", "take"])
     def test_one_wrong_bit_is_enough(self, monkeypatch: pytest.MonkeyPatch, loop: str) -> None:
-        kernels = fast.import_kernels()
+        kernels = extras.import_kernels()
         exact = getattr(kernels, loop)
 
         def differ(*arguments: Any) -> None:

@@ -30,7 +30,7 @@ from data import write_photographs
 from scale import measure_indexing, measure_memory
 from timing import Row, median_seconds
 
-from multiflow import MultiDirImageDataGenerator, fast
+from multiflow import MultiDirImageDataGenerator, extras
 from multiflow._keras import ImageDataGenerator, apply_affine_transform
 from multiflow.affine import affine_matrix
 from multiflow.drawing import draw_transforms
@@ -78,7 +78,7 @@ def compare_flows(work: str, theirs: Any, ours: Any, repetitions: int) -> Row:
 def measure_files(folder: pathlib.Path, threads: int | None, repetitions: int) -> Iterator[Row]:
     jpeg, png = (write_photographs(folder, NUM_IMAGES, ending) for ending in ("jpg", "png"))
     own = {"threads": threads}
-    cached = [{"cache": "memory"}] if fast.import_kernels() else []
+    cached = [{"cache": "memory"}] if extras.import_kernels() else []
     for work, pictures, settings, options in (
         ("JPEG, rescale only", jpeg, RESCALE, {}),
         ("JPEG, classic augmentation", jpeg, RESCALE | CLASSIC, {}),
@@ -196,7 +196,7 @@ def print_rows(rows: Iterator[Row]) -> None:
 
 def print_machine() -> None:
     versions = ", ".join(f"{module.__name__} {module.__version__}" for module in (keras, np, scipy))
-    extra = "with" if fast.import_kernels() and fast.import_simplejpeg() else "without"
+    extra = "with" if extras.import_kernels() and extras.import_simplejpeg() else "without"
     print(
         f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, {platform.system()}, Python "
         f"{platform.python_version()}, {versions}, {extra} the extra `fast`\n"
@@ -216,7 +216,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int)
     arguments = parser.parse_args()
     if arguments.without_extra:
-        fast.import_kernels = fast.import_simplejpeg = lambda: None
+        extras.import_kernels = extras.import_simplejpeg = lambda: None
     repetitions = arguments.repetitions or (3 if arguments.quick else 9)
     num_files = arguments.files or (20_000 if arguments.quick else 100_000)
     print_machine()

@@ -1,4 +1,4 @@
-"""What the extra `fast` brings, where it is installed."""
+"""What the extras bring, where they are installed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,13 @@ def import_simplejpeg() -> ModuleType | None:
     return _import("simplejpeg")
 
 
-def import_extra(name: str) -> Any:
-    """A library that `cache` cannot do without.
+def require(name: str, *, user: str, extra: str) -> Any:
+    """A library that something cannot do without.
+
+    Args:
+        name: the module.
+        user: what needs it.
+        extra: the extra that brings it.
 
     Raises:
         ImportError: if it is missing; the text says how to get it.
@@ -29,8 +34,10 @@ def import_extra(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
+        library = name.partition(".")[0]
         raise ImportError(
-            f"`cache` needs {name}, which comes with: python -m pip install 'multiflow[fast]'"
+            f"{user} needs {library}, which comes with multiflow's extra `{extra}`, or with: "
+            f"python -m pip install {library}"
         ) from error
 
 
