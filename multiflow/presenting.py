@@ -76,6 +76,7 @@ class PresentableIterator(PortableIterator):
         ['a', 'b', 'c', 'd']
         """
         _checks.check_positive("max_samples", max_samples)
+        _checks.check_positive("columns", columns)
         with self._twin() as twin:
             positions = next(twin.index_generator)
             batch = twin._batch(positions, twin.epoch)
@@ -125,6 +126,7 @@ class PresentableIterator(PortableIterator):
         ['as it is', 'draw 1', 'draw 2']
         """
         _checks.check_positive("count", count)
+        _checks.check_positive("columns", columns)
         if not -self.n <= operator.index(index) < self.n:
             raise IndexError(f"`index` must be that of one of {self.n} samples. Received: {index}")
         index = range(self.n)[index]
@@ -143,7 +145,8 @@ class PresentableIterator(PortableIterator):
 
     @contextlib.contextmanager
     def _twin(self) -> Iterator[Self]:
-        """A copy that goes on as this iterator would, and leaves no trace."""
+        """A copy to make a picture of, which goes on as this iterator would and leaves no trace."""
+        extras.require("matplotlib", user="`show`", extra="notebooks")
         if not self.n:
             raise ValueError("There is nothing to show, the iterator has no sample.")
         twin = copy.copy(self)
@@ -159,8 +162,6 @@ class PresentableIterator(PortableIterator):
         columns: int,
         mask_names: Mapping[Any, str] | None,
     ) -> Figure:
-        _checks.check_positive("columns", columns)
-        extras.require("matplotlib", user="`show`", extra="notebooks")
         from multiflow import showing
 
         images = np.concatenate([self._images_in(batch) for batch in batches])[: len(captions)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import re
 
 import pytest
 
@@ -56,6 +57,13 @@ def imported_names(module: str) -> set[str]:
 
 def test_every_module_has_a_layer() -> None:
     assert sorted(module for layer in LAYERS for module in layer) == MODULES
+
+
+def test_the_map_for_contributors_names_every_module() -> None:
+    guide = (PACKAGE.parent / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| [a-z].*? \| (.*) \|$", guide, re.MULTILINE)
+    named = re.findall(r"`(\w+)`", " ".join(rows).replace("`show`", "").replace("`fit`", ""))
+    assert sorted(named) == sorted(set(MODULES) - {"__init__"})
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pathlib
 import re
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+
+from multiflow import MultiDirImageDataGenerator
 
 README = (pathlib.Path(__file__).parent.parent / "README.md").read_text()
 # The blocks of a section run one after the other.
@@ -24,7 +29,7 @@ def run(block: str, names: dict[str, Any]) -> None:
 
 
 def test_there_are_blocks() -> None:
-    assert [len(blocks) for blocks in SECTIONS.values()] == [1, 1, 1, 8]
+    assert [len(blocks) for blocks in SECTIONS.values()] == [1, 1, 1, 1, 8, 1]
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -35,6 +40,9 @@ def test_sections_run(section: str, tmp_path: pathlib.Path, monkeypatch: Any, ca
     for block in SECTIONS[section]:
         run(block, names)
     printed = capsys.readouterr().out
+    if section == "Look before you train":
+        assert printed.strip() in SECTIONS[section][0]
+        assert {path.name for path in tmp_path.iterdir()} == {"batch.png", "draws.png"}
     if section == "Many folders":
         assert "angular      96        44    140" in printed
         assert len(re.findall(r"(?:jpg|png): (?:round|angular), \d+%$", printed, re.M)) == 57
@@ -98,3 +106,69 @@ class TestSurprises:
         names = after("featurewise_center")
         training = names["generator"].flow(names["images"], subset="training")
         np.testing.assert_allclose(names["generator"].mean, training.x.mean((0, 1, 2))[None, None])
+
+
+class TestErrors:
+    """Each message in the table comes of the mistake that is told beside it."""
+
+    MESSAGES = re.findall(r"^\| (`{1,2})(.*?)\1 \| ", README, re.MULTILINE)
+
+    @pytest.fixture
+    def mistakes(self, tmp_path: pathlib.Path, monkeypatch: Any) -> dict[str, Callable[[], Any]]:
+        """What to do wrong, by a word of the message that it leads to."""
+        monkeypatch.chdir(tmp_path)
+        rng = np.random.default_rng(0)
+        for name in ("root/ants/1.png", "root/.ipynb_checkpoints/1.png", "masks/1.png"):
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).save(path)
+        pathlib.Path("damaged/ants").mkdir(parents=True)
+        pathlib.Path("damaged/ants/1.png").write_bytes(b"no image")
+        generator = MultiDirImageDataGenerator(rotation_range=30, brightness_range=(0.5, 1))
+        split = {"validation_split": 0.2}
+        images, masks = rng.random((5, 6, 8, 3)), np.full((5, 6, 8), 255)
+        folders, pairs = (
+            generator.flow_from_directories,
+            generator.flow_segmentation_from_directories,
+        )
+
+        def without_matplotlib() -> Any:
+            monkeypatch.setitem(sys.modules, "matplotlib", None)
+            generator.flow(images).show()
+
+        def one_group() -> Any:
+            of_one = MultiDirImageDataGenerator(**split, split_groups=["one"] * 5)
+            return of_one.flow(images, subset="training")
+
+        return {
+            "single folder": lambda: folders("root"),
+            "does not exist": lambda: folders(["missing"]),
+            "None of the roots": lambda: folders(["root/ants"]),
+            "count double": lambda: folders(["root", "root/ants"]),
+            "hidden folder": lambda: folders(["root"]),
+            "in none of the roots": lambda: folders(["root"], classes=["ants", "aunts"]),
+            "takes none": lambda: MultiDirImageDataGenerator(**split).flow_from_directories(
+                ["root"], classes=["ants"], subset="validation"
+            ),
+            "do not fit": lambda: pairs(["root"], ["masks"]),
+            "colour": lambda: next(pairs(["root/ants"], ["masks"], mask_colors={(0, 0, 0): 0})),
+            "holds the value": lambda: generator.flow_segmentation(images, masks, num_classes=2),
+            "one group": one_group,
+            "not square": lambda: next(generator.flow(images * 255)),
+            "makes it black": lambda: generator.apply_transform(images[0], {"brightness": 0.5}),
+            "cannot be read": lambda: next(folders(["damaged"])),
+            "extra": without_matplotlib,
+        }
+
+    def test_all_are_tried(self, mistakes: Any) -> None:
+        for _, message in self.MESSAGES:
+            assert sum(word in message for word in mistakes) == 1
+        assert len(self.MESSAGES) == len(mistakes)
+
+    @pytest.mark.filterwarnings("error:Images of .* pixels are not square")
+    @pytest.mark.parametrize("message", [message for _, message in MESSAGES])
+    def test_messages(self, mistakes: Any, message: str) -> None:
+        [mistake] = [mistake for word, mistake in mistakes.items() if word in message]
+        pattern = re.escape(message).replace("…", r"(.|\n)*")
+        with pytest.raises((Exception, Warning), match=pattern):
+            mistake()
