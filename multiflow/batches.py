@@ -13,7 +13,15 @@ from multiflow.affine import affine_matrix
 from multiflow.brightness import Range
 from multiflow.drawing import Draws, Parameters, Samples
 from multiflow.parallel import read_all, reads_in_threads, run_all
-from multiflow.transforms import Transformer, is_customised, transform_into
+from multiflow.transforms import (
+    Transformer,
+    blackens,
+    complete,
+    is_customised,
+    transform_into,
+    warn_of_brightness,
+    warn_of_geometry,
+)
 
 # The number of values from which images of an array are worth sharing among threads.
 LEAST_WARPED, LEAST_COPIED = 2**12, 2**16
@@ -55,27 +63,27 @@ def transform_batch(
             drawn.append(draws.draw_one(generator, image.shape, position))
             working = image.astype(working_dtype)
             if drawn[-1] is not None:
-                complete = generator.complete(drawn[-1], image, span)
-                working = generator.apply_transform(working, complete)
+                completed = complete(generator, drawn[-1], image, span)
+                working = generator.apply_transform(working, completed)
             batch[position] = generator.standardize(working)
         return batch, drawn
     drawn = list(draws.draw_all(generator, images.shape[1:]))
     size = (images.shape[generator.row_axis], images.shape[generator.col_axis])
     for parameters in drawn:
-        generator.warn_of_geometry(size, parameters or {})
+        warn_of_geometry(generator, size, parameters or {})
     if not reads_in_threads(images):
         images = dict(zip(samples, read_all(images, samples, 1), strict=True))
 
     def transform(position: int) -> bool:
         image, parameters = np.asarray(images[samples[position]]), drawn[position] or {}
-        is_blackened = generator.blackens(image, parameters)
-        parameters = generator.complete(parameters, image, span)
+        is_blackened = blackens(generator, image, parameters)
+        parameters = complete(generator, parameters, image, span)
         transform_into(batch[position], image, generator, parameters, working_dtype)
         return is_blackened
 
     threads = useful_threads(generator, images, drawn)
     if any(run_all(transform, range(len(samples)), threads)):
-        generator.warn_of_brightness()
+        warn_of_brightness(generator)
     return batch, drawn
 
 

@@ -124,6 +124,19 @@ class PortableIterator(_keras.Iterator):
         Raises:
             ValueError: without `rng="per_sample"` or a `seed`, where this does not tell what comes
                 next.
+
+        Example:
+        >>> import numpy as np
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> images = np.random.default_rng(0).random((10, 8, 8, 3))
+        >>> generator = MultiDirImageDataGenerator(rotation_range=30, rng="per_sample")
+        >>> flow, other = (generator.flow(images, batch_size=4, seed=1) for _ in range(2))
+        >>> _ = next(flow)
+        >>> flow.state_dict()
+        {'epoch': 0, 'batch': 1}
+        >>> other.load_state_dict(flow.state_dict())
+        >>> np.array_equal(next(flow), next(other))
+        True
         """
         self._check_has_state()
         with self.lock:
@@ -147,6 +160,15 @@ class PortableIterator(_keras.Iterator):
         Raises:
             ValueError: if `state` is none of this iterator, or without `rng="per_sample"` or a
                 `seed`.
+
+        Example:
+        >>> import numpy as np
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> generator = MultiDirImageDataGenerator(rotation_range=30, rng="per_sample")
+        >>> flow = generator.flow(np.zeros((10, 8, 8, 3)), batch_size=4, seed=1)
+        >>> flow.load_state_dict({"epoch": 2, "batch": 1})
+        >>> flow.epoch, len(next(flow))
+        (2, 4)
         """
         self._check_has_state()
         if not (

@@ -35,14 +35,23 @@ class MultiDirImageDataGenerator(Transformer):
     from multiflow import MultiDirImageDataGenerator as ImageDataGenerator
     ```
 
-    `flow_from_directories` reads many folders as one data set; `flow_segmentation` and
-    `flow_segmentation_from_directories` transform images together with their masks; `flow`,
-    `flow_from_directory` and `flow_from_dataframe` are Keras' own. All of them return a
-    `keras.utils.PyDataset` for `fit`, `evaluate` and `predict`, which can also be iterated,
-    indexed, pickled and deep-copied, and all take `workers`, `use_multiprocessing` and
-    `max_queue_size`, by keyword, for it. With more than one worker an epoch has every sample once,
-    but draws are not reproducible, and forked processes may repeat each other's, as in Keras; for
-    workers, set `rng="per_sample"`.
+    Its methods:
+
+    - `flow_from_directories` reads many folders as one data set;
+    - `flow_segmentation` transforms images together with their masks, from arrays;
+    - `flow_segmentation_from_directories` does it from files in many folders;
+    - `flow`, `flow_from_directory` and `flow_from_dataframe` are Keras' own, and faster;
+    - `fit` finds the statistics for featurewise normalisation, from arrays, flows or folders.
+
+    A flow is an iterator and a `keras.utils.PyDataset`, for the model's `fit`, `evaluate` and
+    `predict`. `next(flow)` gives a batch, `flow[i]` batch `i` of the epoch, `len(flow)` how many
+    there are. Flows pickle and copy. They also show what they hold, and change nothing by it:
+    `print(flow)` in a line, `flow.show()` the next batch, `flow.show_augmentations(index)` what is
+    drawn for a sample, `flow.caption(index)` its class and source.
+
+    All flows take `workers`, `use_multiprocessing` and `max_queue_size`, by keyword. With more than
+    one worker an epoch has every sample once, but draws are not reproducible, and forked processes
+    may repeat each other's, as in Keras; for workers, set `rng="per_sample"`.
 
     The arguments are Keras', with Keras' defaults; those after `dtype` are new, go by keyword, and
     change nothing unless they are set. Images are transformed in this order: rotation,
@@ -349,6 +358,18 @@ class MultiDirImageDataGenerator(Transformer):
             ValueError: as in Keras, if lengths differ, `x` is not of rank 4, or `subset` is
                 unknown or divides the classes, which with `split_seed` or `split_groups` is a
                 warning.
+
+        Example:
+        >>> import numpy as np
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> images = np.random.default_rng(0).integers(0, 256, (10, 32, 48, 3), dtype="uint8")
+        >>> generator = MultiDirImageDataGenerator(horizontal_flip=True, rescale=1 / 255)
+        >>> flow = generator.flow(images, np.arange(10), batch_size=4, seed=1)
+        >>> flow
+        <ArrayIterator: 10 images of 32 × 48 × 3, 3 batches of up to 4>
+        >>> image_batch, labels = next(flow)
+        >>> image_batch.shape, image_batch.dtype, labels.shape
+        ((4, 32, 48, 3), dtype('float32'), (4,))
         """
         split = Split.of(self)
         own_subset = None if split.is_keras else subset
@@ -403,7 +424,16 @@ class MultiDirImageDataGenerator(Transformer):
         """Batches of transformed images from one folder, as Keras' `flow_from_directory` does.
 
         For several folders, or for checks that Keras leaves out, see `flow_from_directories`,
-        which explains the arguments.
+        which explains the arguments. The folder holds one folder per class:
+
+        ```
+        photos/
+            circle/
+                1.jpg
+                2.jpg
+            square/
+                3.jpg
+        ```
 
         Args:
             directory: the root, which holds one folder per class.
@@ -434,6 +464,21 @@ class MultiDirImageDataGenerator(Transformer):
         Raises:
             ValueError: as in Keras, if `color_mode`, `class_mode` or `subset` is unknown.
             FileNotFoundError: as in Keras, if `directory` is missing and `classes` is None.
+
+        Example:
+        >>> import tempfile
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> from multiflow.samples import write_samples
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> photos = write_samples(folder.name)["photos"]
+        >>> flow = MultiDirImageDataGenerator().flow_from_directory(photos, class_mode="sparse")
+        Found 180 images belonging to 3 classes.
+        >>> flow.class_indices
+        {'circle': 0, 'square': 1, 'triangle': 2}
+        >>> image_batch, labels = next(flow)
+        >>> image_batch.shape, labels.shape
+        ((32, 256, 256, 3), (32,))
+        >>> folder.cleanup()
         """
         return DirectoryIterator(
             directory,
@@ -688,6 +733,23 @@ class MultiDirImageDataGenerator(Transformer):
         Raises:
             ValueError: as in Keras, if `class_mode`, `color_mode` or `subset` is unknown.
             TypeError: as in Keras, if a column has another type than `class_mode` needs.
+
+        Example:
+        >>> import os, tempfile
+        >>> import pandas as pd
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> from multiflow.samples import write_samples
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> circles = os.path.join(write_samples(folder.name)["photos"], "circle")
+        >>> frame = pd.DataFrame({"filename": sorted(os.listdir(circles)), "size": range(60)})
+        >>> flow = MultiDirImageDataGenerator().flow_from_dataframe(
+        ...     frame, circles, y_col="size", class_mode="raw", shuffle=False, batch_size=4
+        ... )
+        Found 60 validated image filenames.
+        >>> image_batch, sizes = next(flow)
+        >>> image_batch.shape, sizes
+        ((4, 256, 256, 3), array([0, 1, 2, 3]))
+        >>> folder.cleanup()
         """
         own_subset = None if Split.of(self).is_keras else subset
         iterator = super().flow_from_dataframe(
@@ -914,6 +976,8 @@ class MultiDirImageDataGenerator(Transformer):
             interpolation: str, how images are resized. Masks are always resized by `"nearest"`.
             keep_aspect_ratio: bool, whether images and masks are cropped in their centre to the
                 ratio of `target_size` before they are resized.
+            cache: None; or `"memory"` or a folder, to decode all images now and keep them. See
+                `flow_from_directories`.
             mask_path: None, or a function from the path of an image, relative to its root, to the
                 path of its mask, relative to the root of the masks.
             mask_colors: None, or a dict from colours to class numbers, such as
@@ -922,8 +986,6 @@ class MultiDirImageDataGenerator(Transformer):
             mask_cval: as in `flow_segmentation`.
             num_classes: None, or an int: integer masks become one-hot.
             mask_preprocessing_function: as in `flow_segmentation`.
-            cache: None; or `"memory"` or a folder, to decode all images now and keep them. See
-                `flow_from_directories`.
             workers: int, how many threads or processes `fit` uses to fetch batches.
             use_multiprocessing: bool, whether these are processes.
             max_queue_size: int, how many batches `fit` keeps ready.

@@ -448,7 +448,28 @@ class MultiDirectoryIterator(DirectoryIterator):
         }
 
     def summary(self) -> Summary:
-        """How many images of each class each source holds, as a table."""
+        """How many images of each class each source holds, as a table.
+
+        Returns:
+            A `Summary`, which notebooks show as a table and `print` as text, with the numbers in
+            `counts`, an int array of shape `(num_classes, num_sources)`.
+
+        Example:
+        >>> import tempfile
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> from multiflow.samples import write_samples
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> roots = write_samples(folder.name)
+        >>> flow = MultiDirImageDataGenerator().flow_from_directories(roots)
+        Found 285 images belonging to 3 classes in 2 directories.
+        >>> flow.summary()
+        class     photos  sketches  total
+        circle        60        50    110
+        square        60        35     95
+        triangle      60        20     80
+        total        180       105    285
+        >>> folder.cleanup()
+        """
         counts = np.zeros((self.num_classes, len(self.directories)), np.int64)
         np.add.at(counts, (self.classes, self.source_indices), 1)
         return Summary(list(self.class_indices), self.source_names, counts)

@@ -42,6 +42,13 @@ class Transformer(_keras.ImageDataGenerator):
         Returns:
             Dict of what `apply_transform` takes. With `rng="per_sample"` and without a seed, it is
             that of the sample, while a flow transforms one, and new with every call elsewhere.
+
+        Example:
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> generator = MultiDirImageDataGenerator(rotation_range=30)
+        >>> parameters = generator.get_random_transform((32, 32, 3), seed=1)
+        >>> round(parameters["theta"], 2), parameters["zx"]
+        (-4.98, 1)
         """
         if self.rng == "keras":
             return super().get_random_transform(img_shape, seed)
@@ -61,15 +68,24 @@ class Transformer(_keras.ImageDataGenerator):
 
         Returns:
             Array of the same shape.
+
+        Example:
+        >>> import numpy as np
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> image = np.arange(6.0).reshape(2, 3, 1)
+        >>> turned = MultiDirImageDataGenerator().apply_transform(image, {"flip_horizontal": True})
+        >>> turned[..., 0]
+        array([[2., 1., 0.],
+               [5., 4., 3.]])
         """
         if np.ndim(x) != 3:
             return super().apply_transform(x, transform_parameters)
         channel_axis = self.channel_axis - 1
         size = (x.shape[self.row_axis - 1], x.shape[self.col_axis - 1])
-        self.warn_of_geometry(size, transform_parameters)
-        if self.blackens(x, transform_parameters):
-            self.warn_of_brightness()
-        transform_parameters = self.complete(transform_parameters, x)
+        warn_of_geometry(self, size, transform_parameters)
+        if blackens(self, x, transform_parameters):
+            warn_of_brightness(self)
+        transform_parameters = complete(self, transform_parameters, x)
         matrix = affine_matrix(transform_parameters, *size, corrected=self.corrected)
         if matrix is not None:
             # One plane per channel, as Keras builds it: where values lie decides how means round.
@@ -90,60 +106,69 @@ class Transformer(_keras.ImageDataGenerator):
             x = change_brightness(x, transform_parameters["brightness"], channel_axis, span)
         return x
 
-    def complete(
-        self, parameters: Parameters, image: np.ndarray, span: Range | None = None
-    ) -> Parameters:
-        """The parameters, with what counts as black and white if that matters.
 
-        Args:
-            parameters: what was drawn for the image.
-            image: the image, before any transform, which may leave its range.
-            span: its range, if that is known.
-        """
-        if not self.corrected or parameters.get("brightness") is None:
-            return parameters
-        return {"value_range": span or value_range(image), **parameters}
+def complete(
+    generator: Transformer, parameters: Parameters, image: np.ndarray, span: Range | None = None
+) -> Parameters:
+    """The parameters, with what counts as black and white if that matters.
 
-    def warn_of_geometry(self, size: tuple[int, int], parameters: Parameters) -> None:
-        """Warns, once, that Keras warps images that are not square about a wrong centre."""
-        if (
-            size[0] != size[1]
-            and self._may_warn_of("geometry")
-            and affine_matrix(parameters, *size) is not None
-        ):
-            self._warn_once(
-                "geometry",
-                f"Images of {size[0]} × {size[1]} pixels are not square: as in Keras, they are "
-                "turned, sheared and zoomed about a point beside their centre. And all images are "
-                "shifted along the other axis than `height_shift_range` and `width_shift_range` "
-                "say. Set corrected=True in the generator to mend both, or filter this warning.",
-            )
+    Args:
+        generator: what transforms the image.
+        parameters: what was drawn for the image.
+        image: the image, before any transform, which may leave its range.
+        span: its range, if that is known.
+    """
+    if not generator.corrected or parameters.get("brightness") is None:
+        return parameters
+    return {"value_range": span or value_range(image), **parameters}
 
-    def blackens(self, image: np.ndarray, parameters: Parameters) -> bool:
-        """Whether Keras turns an image black, of which no warning was given yet."""
-        return (
-            parameters.get("brightness") is not None
-            and self._may_warn_of("brightness")
-            and is_blackened(image)
+
+def warn_of_geometry(generator: Transformer, size: tuple[int, int], parameters: Parameters) -> None:
+    """Warns, once, that Keras warps images that are not square about a wrong centre."""
+    if (
+        size[0] != size[1]
+        and _may_warn_of(generator, "geometry")
+        and affine_matrix(parameters, *size) is not None
+    ):
+        _warn_once(
+            generator,
+            "geometry",
+            f"Images of {size[0]} × {size[1]} pixels are not square: as in Keras, they are "
+            "turned, sheared and zoomed about a point beside their centre. And all images are "
+            "shifted along the other axis than `height_shift_range` and `width_shift_range` "
+            "say. Set corrected=True in the generator to mend both, or filter this warning.",
         )
 
-    def warn_of_brightness(self) -> None:
-        """Warns, once, that Keras turns images in [0, 1] black."""
-        self._warn_once(
-            "brightness",
-            "`brightness_range` meets an image with values from 0 to 1 and makes it black: as in "
-            "Keras, it takes them for values from 0 to 255. Set corrected=True in the generator, "
-            "or pass values from 0 to 255 and `rescale`.",
-        )
 
-    def _may_warn_of(self, what: str) -> bool:
-        return not self.corrected and what not in self.__dict__.setdefault("_warned", {})
+def blackens(generator: Transformer, image: np.ndarray, parameters: Parameters) -> bool:
+    """Whether Keras turns an image black, of which no warning was given yet."""
+    return (
+        parameters.get("brightness") is not None
+        and _may_warn_of(generator, "brightness")
+        and is_blackened(image)
+    )
 
-    def _warn_once(self, what: str, message: str) -> None:
-        # Of several threads that come here, one finds its own mark.
-        mark = object()
-        if self.__dict__["_warned"].setdefault(what, mark) is mark:
-            _checks.warn(message)
+
+def warn_of_brightness(generator: Transformer) -> None:
+    """Warns, once, that Keras turns images in [0, 1] black."""
+    _warn_once(
+        generator,
+        "brightness",
+        "`brightness_range` meets an image with values from 0 to 1 and makes it black: as in "
+        "Keras, it takes them for values from 0 to 255. Set corrected=True in the generator, "
+        "or pass values from 0 to 255 and `rescale`.",
+    )
+
+
+def _may_warn_of(generator: Transformer, what: str) -> bool:
+    return not generator.corrected and what not in generator.__dict__.setdefault("_warned", {})
+
+
+def _warn_once(generator: Transformer, what: str, message: str) -> None:
+    # Of several threads that come here, one finds its own mark.
+    mark = object()
+    if generator.__dict__["_warned"].setdefault(what, mark) is mark:
+        _checks.warn(message)
 
 
 _HOOKS = {

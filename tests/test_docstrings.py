@@ -1,0 +1,70 @@
+"""What users call is documented whole; the examples run as doctests."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from multiflow import MultiDirImageDataGenerator, samples
+from multiflow.iterators import ArrayIterator, MultiDirectoryIterator
+
+METHODS = [
+    method
+    for name, method in inspect.getmembers(MultiDirImageDataGenerator, inspect.isfunction)
+    if method.__module__.startswith("multiflow") and not name.startswith("_")
+]
+FUNCTIONS = [
+    *METHODS,
+    ArrayIterator.show,
+    ArrayIterator.show_augmentations,
+    ArrayIterator.state_dict,
+    ArrayIterator.load_state_dict,
+    MultiDirectoryIterator.summary,
+    samples.write_samples,
+    samples.write_segmentation_samples,
+]
+
+
+def test_only_what_users_call_is_public() -> None:
+    flows = {"directories", "directory", "dataframe"}
+    assert {method.__name__ for method in METHODS} == {
+        *(f"flow_from_{name}" for name in flows),
+        "flow",
+        "flow_segmentation",
+        "flow_segmentation_from_directories",
+        "fit",
+        "apply_transform",
+        "get_random_transform",
+    }
+
+
+def check(documented: Any, signature: inspect.Signature) -> str:
+    """The docstring, if it names all arguments in their order."""
+    text = inspect.getdoc(documented)
+    assert text is not None
+    assert text.partition("\n")[0].endswith((".", ":"))
+    names = [
+        f"**{name}" if argument.kind is argument.VAR_KEYWORD else name
+        for name, argument in signature.parameters.items()
+        if name != "self"
+    ]
+    [arguments] = re.findall(r"^Args:\n((?:    .*\n|\n)*)", text, re.MULTILINE) if names else [""]
+    assert re.findall(r"^    ([\w*]+):", arguments, re.MULTILINE) == names
+    assert re.search(r"^Example:\n>>> ", text, re.MULTILINE)
+    return text
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__qualname__)
+def test_functions(function: Callable[..., Any]) -> None:
+    signature = inspect.signature(function)
+    text = check(function, signature)
+    has_result = signature.return_annotation != "None"
+    assert bool(re.search(r"^Returns:", text, re.MULTILINE)) == has_result
+
+
+def test_the_class() -> None:
+    check(MultiDirImageDataGenerator, inspect.signature(MultiDirImageDataGenerator.__init__))
