@@ -90,7 +90,7 @@ def check_batch_arguments(
 
 def check_positive(name: str, number: Any) -> None:
     """Refuses what is no positive integer."""
-    if not isinstance(number, Integral) or int(number) < 1:
+    if isinstance(number, bool) or not isinstance(number, Integral) or int(number) < 1:
         raise ValueError(f"`{name}` must be a positive integer. Received: {number!r}")
 
 

@@ -70,8 +70,6 @@ class PortableIterator(_keras.Iterator):
     _has_own_seed = False
     # Whether `next` has given the last batch of the epoch, and not the first of another.
     _is_finished = False
-    # Whether samples are as they are, but standardised.
-    _transforms_nothing = False
 
     def __init__(
         self, n: int, batch_size: int, shuffle: bool, seed: int | None, **parallelism: Any
@@ -273,10 +271,7 @@ class PortableIterator(_keras.Iterator):
 
     def _draws(self, index_array: np.ndarray, epoch: int) -> Draws:
         """What draws the parameters of the samples at some positions, in an epoch."""
-        is_left_alone = (
-            self.subset == "validation" and not self.image_data_generator.augment_validation
-        )
-        if is_left_alone or self._transforms_nothing:
+        if self.subset == "validation" and not self.image_data_generator.augment_validation:
             return NoDraws(index_array)
         if self._is_per_sample:
             return SampleDraws(index_array, self.seed, epoch)

@@ -40,7 +40,7 @@ class MultiDirImageDataGenerator(Transformer):
     - `flow_from_directories` reads many folders as one data set;
     - `flow_segmentation` transforms images together with their masks, from arrays;
     - `flow_segmentation_from_directories` does it from files in many folders;
-    - `flow`, `flow_from_directory` and `flow_from_dataframe` are Keras' own, and faster;
+    - `flow`, `flow_from_directory` and `flow_from_dataframe` are those of Keras, only faster;
     - `fit` finds the statistics for featurewise normalisation, from arrays, flows or folders.
 
     A flow is an iterator and a `keras.utils.PyDataset`, for the model's `fit`, `evaluate` and

@@ -54,7 +54,7 @@ class ArrayIterator(PresentableIterator, _keras.NumpyArrayIterator):
         label = np.asarray(None if self.y is None else self.y[index])
         if label.ndim == 1 and label.size > 1 and sorted(label) == [0] * (len(label) - 1) + [1]:
             return str(label.argmax())
-        return super().caption(index) if self.y is None or label.size != 1 else str(label.item())
+        return super().caption(index) if self.y is None or label.size != 1 else str(label.flat[0])
 
 
 def take_arrays(

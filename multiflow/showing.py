@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import io
 import textwrap
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import color_sequences
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
-from scipy.ndimage import binary_erosion, generate_binary_structure
+from matplotlib.text import Text
 
 from multiflow.brightness import RANGES
 from multiflow.transforms import Transformer
 
-CELL = 2.2  # the width of an image, in inches
+# In inches: the width of an image; the heights of a caption, the title and a row of the legend.
+CELL, CAPTION, TITLE, LEGEND_ROW = 2.2, 0.3, 0.6, 0.22
+# The most rows and columns of an image that a cell can show, with some to spare.
+MOST_PIXELS = 512
 FONT_SIZE = 9
 CHARACTERS_PER_INCH = 12  # of that size
-OPACITY = 0.5
-# Masks with more values than this are shown as a scale, not as classes.
-MAX_CLASSES = 20
-# A pixel and its neighbours in the same mask.
-CROSS = generate_binary_structure(2, 1)[np.newaxis]
+OPACITY = 0.4
+# Unnamed masks with more values than this are shown on a scale, not as classes.
+MAX_CLASSES = 40
+PALETTE = [colour for name in ("tab10", "tab20b", "tab20c") for colour in color_sequences[name]]
 
 
 class Picture(Figure):
@@ -38,20 +42,53 @@ class Picture(Figure):
         return buffer.getvalue()
 
 
+class Area(NamedTuple):
+    """The pixels of one class: its name, its colour, and bools of shape `(n, height, width)`."""
+
+    name: str
+    colour: Any
+    pixels: np.ndarray
+
+
 class Layer(NamedTuple):
-    """The masks of one kind, as colours to lay over their images.
+    """The masks of one kind, to lay over their images: areas, or values on a scale.
 
     Attributes:
         name: what the masks are called, if there are several for each image.
-        colours: float array of shape `(num_samples, height, width, 4)`, red, green, blue, opacity.
-        legend: what each colour stands for.
-        scale: for masks of many values, how they map to colours.
+        areas: what is shown of classes.
+        values: what is shown of other masks, array of shape `(n, height, width)`.
+        scale: how values map to colours.
     """
 
     name: str
-    colours: np.ndarray
-    legend: dict[str, Any]
-    scale: ScalarMappable | None
+    areas: Sequence[Area] = ()
+    values: np.ndarray | None = None
+    scale: ScalarMappable | None = None
+
+    def lay_over(self, axes: Axes, sample: int, size: tuple[int, int]) -> None:
+        """Draws the mask of a sample over its image, of (height, width) `size`."""
+        # Masks may be smaller than their images.
+        extent = (-0.5, size[1] - 0.5, size[0] - 0.5, -0.5)
+        if self.values is not None and self.scale is not None:
+            values = self.values[sample]
+            colours = self.scale.to_rgba(values.ravel(), alpha=OPACITY).reshape(*values.shape, 4)
+            colours[values == 0] = 0
+            _show_pixels(axes, colours, extent=extent)
+        for area in self.areas:
+            pixels = area.pixels[sample]
+            if pixels.any():
+                colour = np.array(to_rgba(area.colour, OPACITY))
+                _show_pixels(axes, pixels[..., np.newaxis] * colour, extent=extent)
+            if pixels.any() and not pixels.all() and min(pixels.shape) > 1:
+                # It is seen on ground of the same colour, too.
+                axes.contour(
+                    pixels,
+                    levels=[0.5],
+                    colors=[area.colour],
+                    linewidths=1.5,
+                    extent=extent,
+                    origin="upper",
+                )
 
 
 def draw(
@@ -71,60 +108,80 @@ def draw(
         columns: how many images stand in a row.
         layers: the masks.
     """
-    shown: Sequence[Layer | None] = [*layers] or [None]
-    cells = [
-        (image, f"{caption}\n{layer.name}" if layer and layer.name else caption, position, layer)
-        for position, (image, caption) in enumerate(zip(images, captions, strict=True))
-        for layer in shown
-    ]
-    columns = min(columns, len(cells))
-    rows = -(-len(cells) // columns)
-    width = max(columns * CELL, 2 * CELL)
-    ratio = np.clip(images.shape[1] / images.shape[2], 0.4, 2)
-    legend = {
-        _wrap(f"{layer.name} {value}".strip(), width - 1): colour
+    shown: Sequence[Layer] = [*layers] or [Layer("")]
+    columns = min(columns, len(images) * len(shown))
+    rows = -(-len(images) * len(shown) // columns)
+    width = max(columns, 2) * CELL
+    size = (images.shape[1], images.shape[2])
+    legend = [
+        (_wrap(f"{layer.name} {area.name}".strip(), width - 1), area.colour)
         for layer in layers
-        for value, colour in layer.legend.items()
-    }
-    longest = max(map(len, legend), default=0)
+        for area in layer.areas
+    ]
+    longest = max((len(name) for name, _ in legend), default=0)
     legend_columns = max(1, int(width / (longest / CHARACTERS_PER_INCH + 0.8)))
-    legend_rows = -(-len(legend) // legend_columns)
-    height = rows * (CELL * ratio + 0.3) + 0.6 + 0.22 * legend_rows
+    height = (
+        rows * (CELL * np.clip(size[0] / size[1], 0.4, 2) + CAPTION)
+        + TITLE
+        + -(-len(legend) // legend_columns) * LEGEND_ROW
+    )
     layout = ConstrainedLayoutEngine(h_pad=0.07)
     figure = Picture(figsize=(width, height), layout=layout)
     figure.suptitle(_wrap(title, width), fontsize=FONT_SIZE + 1)
-    for number, (image, caption, position, layer) in enumerate(cells, start=1):
+    cells = ((sample, layer) for sample in range(len(images)) for layer in shown)
+    for number, (sample, layer) in enumerate(cells, start=1):
         axes = figure.add_subplot(rows, columns, number)
         axes.set_axis_off()
-        axes.set_title(_wrap(caption, CELL), fontsize=FONT_SIZE)
-        axes.imshow(image)
-        if layer:
-            # Masks may be smaller than their images.
-            extent = (-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5)
-            axes.imshow(layer.colours[position], extent=extent, interpolation="nearest")
+        caption = " ".join(captions[sample].split())
+        axes.set_title(_wrap(f"{caption}\n{layer.name}".strip(), CELL), fontsize=FONT_SIZE)
+        _show_pixels(axes, images[sample])
+        layer.lay_over(axes, sample, size)
+    _add_keys(figure, legend, legend_columns, layers)
+    return figure
+
+
+def _show_pixels(axes: Axes, pixels: np.ndarray, **options: Any) -> None:
+    # Whatever the user's settings say.
+    axes.imshow(pixels, origin="upper", aspect="equal", interpolation="nearest", **options)
+
+
+def _add_keys(
+    figure: Figure, legend: Sequence[tuple[str, Any]], columns: int, layers: Sequence[Layer]
+) -> None:
+    """Adds a legend of the classes, and a bar for each scale."""
     if legend:
         figure.legend(
-            handles=[
-                Patch(color=colour, alpha=OPACITY, label=name) for name, colour in legend.items()
-            ],
+            handles=[Patch(color=colour, alpha=OPACITY, label=name) for name, colour in legend],
             loc="outside lower center",
-            ncols=legend_columns,
+            ncols=columns,
             fontsize=FONT_SIZE,
         )
+    for text in figure.findobj(Text):  # names may hold dollars and underscores
+        text.set_parse_math(False)
+        text.set_usetex(False)
+    cells = list(figure.axes)
     for layer in layers:
         if layer.scale:
-            bar = figure.colorbar(layer.scale, ax=figure.axes, shrink=0.6, label=layer.name)
+            bar = figure.colorbar(layer.scale, ax=cells, shrink=0.6, label=layer.name)
             bar.ax.tick_params(labelsize=FONT_SIZE)
-    return figure
 
 
 def _wrap(text: str, width: float) -> str:
     """Lines that fit into a width in inches, at most two for each line of the text."""
-    length = int(width * CHARACTERS_PER_INCH)
-    lines = (
-        textwrap.fill(line, length, max_lines=2, placeholder="…") for line in text.splitlines()
-    )
-    return "\n".join(lines)
+    is_wide = any(unicodedata.east_asian_width(character) in "FW" for character in text)
+    length = int(width * CHARACTERS_PER_INCH / (2 if is_wide else 1))
+    fitting = []
+    for line in text.split("\n"):
+        first, *others = textwrap.wrap(line, length) or [""]
+        rest = [f"{others[0][: length - 1]}…"] if len(others) > 1 else others
+        fitting += [first, *rest]
+    return "\n".join(fitting)
+
+
+def _thin(images: np.ndarray) -> np.ndarray:
+    """Images or masks of shape `(n, height, width, …)`, with as many pixels as can be seen."""
+    step = -(-max(images.shape[1:3]) // MOST_PIXELS)
+    return images[:, ::step, ::step]
 
 
 def make_visible(images: np.ndarray, generator: Transformer) -> np.ndarray:
@@ -141,30 +198,30 @@ def make_visible(images: np.ndarray, generator: Transformer) -> np.ndarray:
         generator: the generator that standardised the images.
 
     Returns:
-        Float array of shape `(num_samples, height, width, 3)`.
+        Float array of shape `(num_samples, height, width, 3)`; large images have pixels left out.
     """
-    pixels = images.astype(np.float64)
+    pixels = _thin(np.moveaxis(images, generator.channel_axis, -1)).astype(np.float64)
     if not generator.zca_whitening:
+        channel_axis = generator.channel_axis - 1
         if generator.featurewise_std_normalization and generator.std is not None:
-            pixels *= generator.std + 1e-6  # what Keras divides by
+            pixels *= np.moveaxis(generator.std, channel_axis, -1) + 1e-6  # what Keras divides by
         if generator.featurewise_center and generator.mean is not None:
-            pixels += generator.mean
-    pixels = np.moveaxis(pixels, generator.channel_axis, -1)
+            pixels += np.moveaxis(generator.mean, channel_axis, -1)
     pixels = pixels[..., :3] if pixels.shape[-1] >= 3 else np.repeat(pixels[..., :1], 3, axis=-1)
     black, white = _span(pixels[np.isfinite(pixels)])
     return np.nan_to_num((pixels - black) / ((white - black) or 1)).clip(0, 1)
 
 
 def _span(values: np.ndarray) -> tuple[float, float]:
+    """What is shown as black and as white."""
     if not values.size:
         return RANGES[0]
     lowest, highest = values.min(), values.max()
-    fitting = (
-        (black, white)
-        for black, white in RANGES
-        if lowest >= -0.01 * white and 0.125 * white <= highest <= 1.01 * white
-    )
-    return next(fitting, tuple(np.percentile(values, (1, 99))))
+    for black, white in RANGES:
+        if lowest >= -0.01 * white and 0.125 * white <= highest <= 1.01 * white:
+            return black, white
+    low, high = np.percentile(values, (1, 99))
+    return (low, high) if low < high else (lowest, highest)
 
 
 def colour_masks(
@@ -174,10 +231,10 @@ def colour_masks(
     channels_first: bool,
     mask_names: Mapping[Any, str] | None,
 ) -> Layer:
-    """Masks of a batch as colours: one for each value but 0, or one for each channel.
+    """Masks of a batch as areas: one for each value but 0, or one for each channel.
 
-    Channels of which one is 1 in each pixel, and the others 0, are taken for classes. Values that
-    are more than `MAX_CLASSES` get a scale of colours.
+    Channels that are one-hot in most pixels, and empty in the others, are taken for classes. More
+    than `MAX_CLASSES` values without names are shown on a scale.
 
     Args:
         name: what the masks are called.
@@ -195,26 +252,25 @@ def colour_masks(
         )
     if masks.ndim == 4 and channels_first:
         masks = np.moveaxis(masks, 1, -1)
+    masks = _thin(masks)
     if masks.ndim == 4 and masks.shape[-1] > 1 and not _is_one_hot(masks):
-        areas = {channel: masks[..., channel] != 0 for channel in range(masks.shape[-1])}
+        found = {channel: masks[..., channel] != 0 for channel in range(masks.shape[-1])}
     else:
         classes = _as_classes(masks)
-        values = np.unique(classes).tolist()
-        if len(values) > MAX_CLASSES:
-            return _scale(name, classes)
-        areas = {value: classes == value for value in values if value != 0}
-    colours = np.zeros((*masks.shape[:3], 4))
-    legend = {}
-    for (value, area), colour in zip(areas.items(), _palette(list(areas)), strict=True):
-        legend[(mask_names or {}).get(value, f"{value:g}")] = colour
-        colours[area] = to_rgba(colour, OPACITY)
-        # An outline, which is seen on ground of the same colour, too.
-        colours[area & ~binary_erosion(area, CROSS)] = to_rgba(colour)
-    return Layer(name, colours, legend, None)
+        values = np.unique(classes[classes != 0])
+        if len(values) > MAX_CLASSES and not mask_names:
+            finite = classes[np.isfinite(classes)]
+            scale = ScalarMappable(Normalize(finite.min(), finite.max()), "viridis")
+            return Layer(name, values=classes.astype(np.float64), scale=scale)
+        found = {value: classes == value for value in values}
+    names = (str((mask_names or {}).get(value, _as_text(value))) for value in found)
+    areas = zip(names, _palette(list(found)), found.values(), strict=True)
+    return Layer(name, [Area(*area) for area in areas])
 
 
 def _is_one_hot(masks: np.ndarray) -> bool:
-    return bool(np.isin(masks, (0, 1)).all() and (masks.sum(axis=-1) == 1).all())
+    counts = masks.sum(axis=-1)
+    return bool(np.isin(masks, (0, 1)).all() and counts.max() <= 1 and counts.mean() > 0.5)
 
 
 def _as_classes(masks: np.ndarray) -> np.ndarray:
@@ -223,15 +279,14 @@ def _as_classes(masks: np.ndarray) -> np.ndarray:
     return masks.astype(np.uint8) if masks.dtype == bool else masks
 
 
-def _scale(name: str, values: np.ndarray) -> Layer:
-    scale = ScalarMappable(Normalize(values.min(), values.max()), "viridis")
-    colours = scale.to_rgba(values.ravel().astype(np.float64), alpha=OPACITY)
-    return Layer(name, colours.reshape(*values.shape, 4), {}, scale)
+def _as_text(value: Any) -> str:
+    return str(int(value)) if float(value).is_integer() else str(value)
 
 
 def _palette(values: Sequence[Any]) -> list[Any]:
-    """A colour for each value; for small class numbers the same one in every batch."""
-    palette = [*color_sequences["tab10"], *color_sequences["Set3"]]
-    are_class_numbers = all(value == int(value) and 0 <= value <= MAX_CLASSES for value in values)
-    places = [int(value) - 1 for value in values] if are_class_numbers else range(len(values))
-    return [palette[place % len(palette)] for place in places]
+    """A colour for each value; for whole numbers the same one in every batch, if that will do."""
+    are_whole = all(float(value).is_integer() for value in values)
+    places = [int(value - 1) % len(PALETTE) for value in values] if are_whole else []
+    if len(set(places)) < len(values):
+        places = [number % len(PALETTE) for number in range(len(values))]
+    return [PALETTE[place] for place in places]

@@ -69,6 +69,11 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return drawn
 
 
+def painted(layer: Any) -> np.ndarray:
+    """Where a layer lies over its images."""
+    return np.any([area.pixels for area in layer.areas], axis=0)
+
+
 def present(flow: Any) -> None:
     """All that shows a flow to people."""
     flow.show(max_samples=2)
@@ -121,6 +126,28 @@ class TestNothingChanges:
         next(flow)
         assert len(list((tmp_path / "out").iterdir())) == 7
 
+    @pytest.mark.parametrize("name", ["show", "show_augmentations"])
+    def test_random_numbers_when_a_function_fails(self, make: Make, name: str) -> None:
+        def fail(image: np.ndarray) -> np.ndarray:
+            np.random.random(), random.random()
+            raise RuntimeError("in a function of the user")
+
+        flow = make("arrays", {**AUGMENT, "preprocessing_function": fail}, seed=1)
+        before = random_state(), random.getstate()
+        with pytest.raises(RuntimeError, match="of the user"):
+            getattr(flow, name)()
+        assert (random_state(), random.getstate()) == before
+
+    def test_another_generator_in_the_place_of_the_global_one(self, make: Make) -> None:
+        usual = np.random.get_bit_generator()
+        np.random.set_bit_generator(np.random.PCG64(1))
+        try:
+            before = str(np.random.get_state(legacy=False))
+            present(make("arrays"))
+            assert str(np.random.get_state(legacy=False)) == before
+        finally:
+            np.random.set_bit_generator(usual)
+
     def test_arrays(self, make: Make) -> None:
         images, masks = IMAGES.copy(), MASKS.copy()
         present(make("segmentation"))
@@ -140,7 +167,7 @@ class TestShow:
             np.testing.assert_array_equal(drawn["images"], images.astype(np.float64))
             if "segmentation" in kind:
                 [layer] = drawn["layers"]
-                np.testing.assert_array_equal(layer.colours[..., 3] > 0, batch[1] != 0)
+                np.testing.assert_array_equal(painted(layer), batch[1] != 0)
             assert drawn["captions"] == list(map(flow.caption, self.positions(flow, len(images))))
 
     @staticmethod
@@ -149,6 +176,16 @@ class TestShow:
         stop = flow.batch_index * flow.batch_size or flow.n
         return flow.index_array[stop - count : stop].tolist()
 
+    def test_saving_and_drawing_in_a_function_for_masks(self, tmp_path: Any, drawn: Any) -> None:
+        def roll(mask: np.ndarray) -> np.ndarray:
+            return np.roll(mask, np.random.randint(12), 0)
+
+        flow = MultiDirImageDataGenerator().flow_segmentation(
+            IMAGES, MASKS, seed=1, save_to_dir=tmp_path, mask_preprocessing_function=roll
+        )
+        flow.show()
+        np.testing.assert_array_equal(painted(drawn["layers"][0]), next(flow)[1] != 0)
+
     def test_at_most_some_samples(self, make: Make, drawn: Any) -> None:
         flow = make("arrays")
         figure = flow.show(max_samples=5, columns=2)
@@ -156,8 +193,12 @@ class TestShow:
         assert figure.get_suptitle().startswith("Next batch: 5 of 7 samples\n12 × 12 × 3, float32")
         figure = flow.show()
         assert figure.get_suptitle().startswith("Next batch: 7 samples\n")
+        assert (
+            make("arrays", batch_size=1).show().get_suptitle().startswith("Next batch: 1 sample\n")
+        )
         images = next(flow)[0]
-        assert f"values {images.min():.3g} to {images.max():.3g}" in figure.get_suptitle()
+        lowest, highest = (f"{round(float(value), 2):g}" for value in (images.min(), images.max()))
+        assert figure.get_suptitle().endswith(f"values {lowest} to {highest}")
 
     def test_several_inputs_and_masks(self, drawn: Any) -> None:
         generator = MultiDirImageDataGenerator()
@@ -166,11 +207,23 @@ class TestShow:
         flow.show(mask_names={3: "three"})
         np.testing.assert_array_equal(drawn["images"], IMAGES.astype("float32"))
         assert [layer.name for layer in drawn["layers"]] == ["cell", "edge_0", "edge_1"]
-        assert [list(layer.legend) for layer in drawn["layers"]] == [
+        assert [[area.name for area in layer.areas] for layer in drawn["layers"]] == [
             ["1", "2", "three"],
             ["1"],
             ["1", "2", "three"],
         ]
+
+    def test_masks_that_are_not_shown_are_not_in_the_legend(self, drawn: Any) -> None:
+        masks = np.arange(7)[:, np.newaxis, np.newaxis] * np.ones((12, 12), int)
+        flow = MultiDirImageDataGenerator().flow_segmentation(IMAGES, masks, shuffle=False)
+        flow.show(3)
+        assert [area.name for area in drawn["layers"][0].areas] == ["1", "2"]
+
+    @pytest.mark.parametrize("labels", [None, LABELS])
+    def test_further_inputs_of_arrays(self, drawn: Any, labels: Any) -> None:
+        flow = MultiDirImageDataGenerator().flow([IMAGES, LABELS], labels, shuffle=False)
+        flow.show()
+        np.testing.assert_array_equal(drawn["images"], IMAGES.astype("float32"))
 
     @pytest.mark.parametrize("class_mode", [None, "input", "sparse"])
     def test_class_modes(self, make: Make, drawn: Any, class_mode: str | None) -> None:
@@ -187,7 +240,7 @@ class TestShow:
         flow = generator.flow_segmentation(x, y, shuffle=False)
         flow.show()
         np.testing.assert_array_equal(drawn["images"], IMAGES.astype("float32"))
-        np.testing.assert_array_equal(drawn["layers"][0].colours[..., 3] > 0, MASKS != 0)
+        np.testing.assert_array_equal(painted(drawn["layers"][0]), MASKS != 0)
 
 
 class TestShowAugmentations:
@@ -211,9 +264,18 @@ class TestShowAugmentations:
             images, labels = flow[0]
             np.testing.assert_array_equal(drawn["images"][draw], images[2].astype(np.float64))
             if "segmentation" in kind:
-                colours = drawn["layers"][0].colours[draw]
-                np.testing.assert_array_equal(colours[..., 3] > 0, labels[2] != 0)
+                shown = painted(drawn["layers"][0])[draw]
+                np.testing.assert_array_equal(shown, labels[2] != 0)
             flow.on_epoch_end()
+
+    def test_after_the_last_batch_they_are_those_of_the_next_epoch(
+        self, make: Make, drawn: Any
+    ) -> None:
+        options = {"batch_size": 7, "shuffle": False, "seed": 1}
+        flow = make("arrays", {**AUGMENT, "rng": "per_sample"}, **options)
+        next(flow)
+        flow.show_augmentations(2, count=1)
+        np.testing.assert_array_equal(drawn["images"][1], next(flow)[0][2].astype(np.float64))
 
     def test_a_seed_makes_them_the_same(self, make: Make, drawn: Any) -> None:
         shown = []
@@ -234,8 +296,14 @@ class TestShowAugmentations:
 
     def test_names_the_sample(self, make: Make) -> None:
         flow = make("directories")
-        assert flow.show_augmentations(5).get_suptitle().startswith("Sample 5: bees · three_cl")
-        assert flow.show_augmentations(-1).get_suptitle().startswith("Sample 11: cats · three_cl")
+        assert (
+            flow.show_augmentations(5).get_suptitle().startswith("bees · three_classes (index 5)\n")
+        )
+        assert (
+            flow.show_augmentations(-1)
+            .get_suptitle()
+            .startswith("cats · three_classes (index 11)\n")
+        )
 
     def test_validation_images_that_are_left_alone(self, make: Make, drawn: Any) -> None:
         arguments = {**AUGMENT, "validation_split": 0.5, "augment_validation": False}
@@ -251,6 +319,8 @@ class TestCaptions:
             ([3, 4], "4"),
             (["ants", "bees"], "bees"),
             ([[0.5], [1.5]], "1.5"),
+            (np.array([0.1, 0.2], "float32"), "0.2"),
+            ([[0], [1]], "1"),
             ([[1, 0, 0], [0, 0, 1]], "2"),
             ([[1, 0, 0], [0, 1, 1]], "sample 1"),
             ([[0.2, 0.3], [0.4, 0.6]], "sample 1"),
@@ -297,12 +367,12 @@ class TestCaptions:
 class TestErrors:
     def test_without_matplotlib(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "matplotlib", None)
-        message = "`show` needs matplotlib, .* extra `notebooks`, .* pip install matplotlib"
+        message = "To show a flow needs matplotlib, .* extra `notebooks`, .* pip install matplotlib"
         for picture in (make("arrays").show, make("arrays").show_augmentations):
             with pytest.raises(ImportError, match=message):
                 picture()
 
-    @pytest.mark.parametrize("number", [0, -1, 2.5, "3"])
+    @pytest.mark.parametrize("number", [0, -1, 2.5, "3", True])
     def test_numbers(self, make: Make, number: Any) -> None:
         flow = make("arrays")
         for name, picture in [
@@ -313,6 +383,14 @@ class TestErrors:
         ]:
             with pytest.raises(ValueError, match=f"`{name}` must be a positive integer. Received"):
                 picture(**{name: number})
+
+    def test_names_of_masks(self, make: Make) -> None:
+        for picture in (make("segmentation").show, make("segmentation").show_augmentations):
+            for names in (["ground", "cell"], "cell", np.arange(3)):
+                with pytest.raises(TypeError, match="`mask_names` must be None or a dict"):
+                    picture(mask_names=names)
+        with pytest.raises(ValueError, match="`mask_names` are for flows with masks"):
+            make("arrays").show(mask_names={1: "cell"})
 
     def test_no_such_sample(self, make: Make) -> None:
         for index in (7, -8):

@@ -37,6 +37,19 @@ def test_items_pass_through(capsys: Any) -> None:
     assert "3/3" in capsys.readouterr().out
 
 
+def test_says_nothing_to_the_log_either(silence: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bars = []
+
+    class Watched(keras.utils.Progbar):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            bars.append(self.verbose)
+
+    monkeypatch.setattr(keras.utils, "Progbar", Watched)
+    list(with_progress("abc", 3, "letter"))
+    assert bars == [0]
+
+
 def test_is_silent_when_keras_is(silence: Any, capsys: Any) -> None:
     assert list(with_progress("abc", 3, "letter")) == ["a", "b", "c"]
     assert capsys.readouterr().out == ""

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgba
 
 from multiflow import MultiDirImageDataGenerator, showing
-from multiflow.showing import OPACITY, Layer, colour_masks, draw, make_visible
+from multiflow.showing import Layer, colour_masks, draw, make_visible
 
 RNG = np.random.default_rng(0)
 PLAIN = MultiDirImageDataGenerator()
@@ -49,11 +49,33 @@ class TestVisibleImages:
         np.testing.assert_array_equal(visible, images[..., :3])
 
     def test_dark_images_and_those_a_bit_off_a_range_are_visible(self) -> None:
-        for highest in (0.1, 2, 30, 4095):
+        for highest in (0.1, 1.1, 2, 30, 4095):
             images = np.linspace(0, highest, 101).reshape(1, 1, 101, 1)
             assert make_visible(images, PLAIN).max() == 1
         images = np.array([-0.005, 0.5, 1.005]).reshape(1, 1, 3, 1)
         assert make_visible(images, PLAIN)[0, 0, :, 0].tolist() == [0, 0.5, 1]
+        images = np.linspace(-0.1, 1, 101).reshape(1, 1, 101, 1)
+        assert make_visible(images, PLAIN)[0, 0, 10, 0] == pytest.approx(0.1, abs=0.01)
+
+    def test_sparse_images(self) -> None:
+        images = np.zeros((1, 40, 40, 1))
+        images[0, 3, 4] = 0.05
+        assert make_visible(images, PLAIN)[0, 3, 4, 0] == 1
+
+    def test_whitened_images_are_stretched(self) -> None:
+        generator = MultiDirImageDataGenerator(featurewise_center=True, zca_whitening=True)
+        generator.mean = np.array([0.0, 100, 200]).reshape(1, 1, 3)
+        images = RNG.normal(0, 1, (2, 8, 8, 3))
+        np.testing.assert_array_equal(make_visible(images, generator), make_visible(images, PLAIN))
+
+    def test_statistics_with_channels_first(self) -> None:
+        generator = MultiDirImageDataGenerator(
+            featurewise_center=True, data_format="channels_first"
+        )
+        generator.mean = np.array([10.0, 20.0, 30.0]).reshape(3, 1, 1)
+        images = RNG.integers(0, 256, (2, 3, 4, 5))
+        visible = make_visible(images - generator.mean, generator)
+        np.testing.assert_allclose(visible, np.moveaxis(images, 1, -1) / 255)
 
     @pytest.mark.parametrize("value", [-7, 3, np.nan, np.inf])
     def test_without_any_difference(self, value: float) -> None:
@@ -65,68 +87,98 @@ class TestVisibleImages:
         assert visible[..., 0].ravel().tolist() == [0, 0, 0.5, 1]
 
 
-def colours_of(masks: np.ndarray, **options: Any) -> Layer:
+def layer_of(masks: np.ndarray, **options: Any) -> Layer:
     options = {"channels_first": False, "mask_names": None, **options}
     return colour_masks("", masks, **options)
 
 
+def areas_of(masks: np.ndarray, **options: Any) -> dict[str, Any]:
+    return {area.name: area.pixels for area in layer_of(masks, **options).areas}
+
+
+def colours_of(masks: np.ndarray) -> dict[str, Any]:
+    return {area.name: area.colour for area in layer_of(masks).areas}
+
+
 class TestMasks:
-    def test_a_colour_for_each_value_but_0(self) -> None:
-        masks = np.kron([[0, 1], [2, 1]], np.ones((4, 4), np.int64))[np.newaxis]
-        layer = colours_of(masks, mask_names={2: "cell"})
-        assert list(layer.legend) == ["1", "cell"]
-        assert len(set(layer.legend.values())) == 2
-        assert not layer.colours[masks == 0].any()
-        # Each area is filled, and has an opaque outline.
-        for value, name in [(1, "1"), (2, "cell")]:
-            fill, line = to_rgba(layer.legend[name], OPACITY), to_rgba(layer.legend[name])
-            assert {tuple(colour) for colour in layer.colours[masks == value]} == {fill, line}
-        np.testing.assert_array_equal(layer.colours[0, 5, 1], to_rgba(layer.legend["cell"], 0.5))
-        np.testing.assert_array_equal(layer.colours[0, 4, 1], to_rgba(layer.legend["cell"]))
+    def test_an_area_for_each_value_but_0(self) -> None:
+        masks = RNG.integers(0, 3, (2, 5, 6))
+        areas = areas_of(masks, mask_names={2: "cell", 7: "nothing"})
+        assert list(areas) == ["1", "cell"]
+        np.testing.assert_array_equal(areas["1"], masks == 1)
+        np.testing.assert_array_equal(areas["cell"], masks == 2)
 
     @pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float32"])
     def test_dtypes(self, dtype: str) -> None:
         masks = np.array([[[0, 1], [1, 0]]], dtype)
-        assert list(colours_of(masks).legend) == ["1"]
-        assert list(colours_of(masks[..., np.newaxis]).legend) == ["1"]
+        assert list(areas_of(masks)) == ["1"]
+        assert list(areas_of(masks[..., np.newaxis])) == ["1"]
 
-    def test_class_numbers_keep_their_colours_when_others_are_missing(self) -> None:
-        both = colours_of(np.array([[[1, 2]]])).legend
-        assert colours_of(np.array([[[2, 2]]])).legend == {"2": both["2"]}
-        assert list(colours_of(np.array([[[0, 255]]])).legend) == ["255"]
+    def test_names_tell_values_apart(self) -> None:
+        large = [1_000_000 + number for number in range(4)]
+        assert list(areas_of(np.array([[large]]))) == list(map(str, large))
+        small = np.array([[[0.1234561, 0.1234562]]], "float32")
+        assert list(areas_of(small)) == ["0.1234561", "0.1234562"]
+        both = layer_of(np.array([[[1, 2]]]), mask_names={1: "cell", 2: "cell"}).areas
+        assert [area.name for area in both] == ["cell", "cell"]
+
+    def test_values_keep_their_colours_when_others_are_missing(self) -> None:
+        for all_values in ([0, 1, 2, 3, 255], [1, 2, 21]):
+            every = colours_of(np.array([[all_values]]))
+            assert len(set(every.values())) == len(every)
+            few = colours_of(np.array([[all_values[-2:]]]))
+            assert few == {name: every[name] for name in few}
+
+    @pytest.mark.parametrize("values", [[1, 61], [0.5, 0.7], [1, np.inf], [-1, 59]])
+    def test_all_colours_differ(self, values: list[float]) -> None:
+        assert len(set(colours_of(np.array([[values]])).values())) == 2
 
     @pytest.mark.parametrize("channels_first", [False, True])
     def test_one_hot(self, channels_first: bool) -> None:
         classes = RNG.integers(0, 4, (2, 5, 6))
         masks = np.eye(4, dtype="float32")[classes]
+        masks[0, 0, 0] = 0  # an empty pixel changes nothing else
+        classes[0, 0, 0] = 0
         if channels_first:
             masks = np.moveaxis(masks, -1, 1)
-        layer, expected = colours_of(masks, channels_first=channels_first), colours_of(classes)
-        np.testing.assert_array_equal(layer.colours, expected.colours)
-        assert layer.legend == expected.legend
+        areas = areas_of(masks, channels_first=channels_first)
+        assert list(areas) == ["1", "2", "3"]
+        for name, pixels in areas.items():
+            np.testing.assert_array_equal(pixels, classes == int(name))
 
     def test_other_channels_are_areas_each(self) -> None:
-        masks = np.zeros((1, 4, 4, 2), np.uint8)
-        masks[0, :2, :, 0] = 1
-        masks[0, 3, :, 1] = 255
-        layer = colours_of(masks, mask_names={0: "nucleus"})
-        assert list(layer.legend) == ["nucleus", "1"]
-        assert layer.colours[0, :, 0, 3].tolist() == [1, 1, 0, 1]
+        overlapping = np.zeros((1, 4, 4, 2), np.uint8)
+        overlapping[0, :3, :, 0] = 1
+        overlapping[0, 2:, :, 1] = 255
+        probabilities = np.full((1, 4, 4, 2), 0.5)
+        objects = np.zeros((1, 4, 4, 2))
+        objects[0, 0, 0, 0] = objects[0, 1, 1, 1] = 1
+        for masks in (overlapping, probabilities, objects):
+            areas = areas_of(masks, mask_names={0: "nucleus"})
+            assert list(areas) == ["nucleus", "1"]
+            np.testing.assert_array_equal(areas["nucleus"], masks[..., 0] != 0)
+            np.testing.assert_array_equal(areas["1"], masks[..., 1] != 0)
 
-    def test_many_channels(self) -> None:
-        assert len(colours_of(np.ones((1, 2, 2, 30))).legend) == 30
-
-    def test_many_values_get_a_scale(self) -> None:
-        masks = np.arange(24.0).reshape(1, 4, 6)
-        layer = colours_of(masks)
-        assert layer.legend == {}
+    def test_many_values_get_a_scale_unless_they_have_names(self) -> None:
+        masks = np.arange(42.0).reshape(1, 6, 7)
+        layer = layer_of(masks)
+        assert layer.areas == ()
         assert layer.scale is not None
-        assert layer.scale.get_clim() == (0, 23)
-        assert len(np.unique(layer.colours.reshape(-1, 4), axis=0)) == 24
+        assert layer.scale.get_clim() == (0, 41)
+        assert layer_of(np.where(masks == 7, np.inf, masks)).scale.get_clim() == (0, 41)
+        assert len(layer_of(masks.clip(0, 40)).areas) == 40
+        named = layer_of(masks, mask_names={41: "last"}).areas
+        assert [area.name for area in named[-2:]] == ["40", "last"]
+        assert len(layer_of(np.ones((1, 2, 2, 50))).areas) == 50
 
     def test_without_rows_and_columns(self) -> None:
         with pytest.raises(ValueError, match=r"have the shape \(7,\)"):
-            colours_of(np.zeros((2, 7)))
+            layer_of(np.zeros((2, 7)))
+
+
+def shown_mask(axes: Any) -> np.ndarray:
+    """The opacity of what lies over an image."""
+    return np.max([image.get_array()[..., 3] for image in axes.images[1:]], axis=0)
 
 
 class TestFigure:
@@ -140,17 +192,63 @@ class TestFigure:
             np.testing.assert_array_equal(axes.images[0].get_array(), image)
 
     def test_layers(self) -> None:
-        masks = np.array([[[0, 1], [2, 0]]])
+        classes = np.kron([[0, 1], [2, 0]], np.ones((4, 4), int))[np.newaxis]
+        depths = np.arange(49.0).reshape(1, 7, 7)
         layers = [
-            colour_masks(name, array, channels_first=False, mask_names=None)
-            for name, array in [("cell", masks), ("depth", np.arange(25.0).reshape(1, 5, 5))]
+            colour_masks(name, masks, channels_first=False, mask_names=None)
+            for name, masks in [("cell", classes), ("depth", depths), ("other depth", depths)]
         ]
-        figure = draw(np.zeros((1, 4, 4, 3)), ["a"], title="", columns=4, layers=layers)
-        assert [axes.get_title() for axes in figure.axes[:2]] == ["a\ncell", "a\ndepth"]
-        np.testing.assert_array_equal(figure.axes[0].images[1].get_array(), layers[0].colours[0])
-        assert figure.axes[1].images[1].get_extent() == [-0.5, 3.5, 3.5, -0.5]
+        figure = draw(np.zeros((1, 8, 8, 3)), ["a"], title="", columns=4, layers=layers)
+        figure.draw_without_rendering()
+        titles = [axes.get_title() for axes in figure.axes[:3]]
+        assert titles == ["a\ncell", "a\ndepth", "a\nother depth"]
+        np.testing.assert_array_equal(shown_mask(figure.axes[0]) > 0, classes[0] > 0)
+        np.testing.assert_array_equal(shown_mask(figure.axes[1]) > 0, depths[0] > 0)
+        for axes in figure.axes[:3]:
+            assert all(
+                image.get_extent() == [-0.5, 7.5, 7.5, -0.5] and image.origin == "upper"
+                for image in axes.images
+            )
         assert [text.get_text() for text in figure.legends[0].get_texts()] == ["cell 1", "cell 2"]
-        assert figure.axes[2].get_ylabel() == "depth"
+        assert [axes.get_ylabel() for axes in figure.axes[3:]] == ["depth", "other depth"]
+
+    def test_outlines(self) -> None:
+        """They run along the edges of an area, half a pixel off its outermost centres."""
+        masks = np.zeros((1, 6, 8), int)
+        masks[0, 1:3, 4:7] = 1
+        layers = [layer_of(masks)]
+        figure = draw(np.zeros((1, 6, 8, 3)), ["a"], title="", columns=1, layers=layers)
+        [outline] = figure.axes[0].collections
+        [path] = outline.get_paths()
+        assert path.get_extents().extents.tolist() == [3.5, 0.5, 6.5, 2.5]
+
+    def test_large_images_are_thinned(self) -> None:
+        image = RNG.random((1, 2000, 1200, 3))
+        assert make_visible(image, PLAIN).shape == (1, 500, 300, 3)
+        np.testing.assert_array_equal(make_visible(image, PLAIN), image[:, ::4, ::4])
+        [area] = layer_of(np.ones((1, 2000, 1200), int)).areas
+        assert area.pixels.shape == (1, 500, 300)
+
+    def test_settings_of_the_user(self) -> None:
+        images = RNG.random((1, 4, 6, 3))
+        with mpl.rc_context({"image.origin": "lower", "text.usetex": True}):
+            figure = draw(
+                images, ["a_b"], title="c_d", columns=1, layers=[layer_of(np.eye(4)[None])]
+            )
+            figure.draw_without_rendering()
+        assert {image.origin for image in figure.axes[0].images} == {"upper"}
+
+    @pytest.mark.parametrize(
+        ("caption", "expected"),
+        [("a\nb\n c", "a b c"), ("", ""), ("x" * 80, "x" * 26 + "\n" + "x" * 25 + "…")],
+    )
+    def test_captions_have_two_lines_at_most(self, caption: str, expected: str) -> None:
+        figure = draw(np.zeros((1, 4, 4, 3)), [caption], title="", columns=1)
+        assert figure.axes[0].get_title() == expected
+
+    def test_wide_characters(self) -> None:
+        figure = draw(np.zeros((1, 4, 4, 3)), ["猫" * 20], title="", columns=1)
+        assert figure.axes[0].get_title() == "猫" * 13 + "\n" + "猫" * 7
 
     @pytest.mark.parametrize("count", [1, 2, 5])
     @pytest.mark.parametrize("size", [(32, 32), (200, 20), (20, 200)])
@@ -172,6 +270,15 @@ class TestFigure:
             assert box.x1 <= figure.bbox.x1
             assert box.y1 <= figure.bbox.y1
             assert not any(box.overlaps(other) for other in boxes[:number])
+
+    def test_names_with_dollars(self) -> None:
+        layer = layer_of(np.array([[[0, 1], [2, 0]]]), mask_names={1: "$1$", 2: "$\\wrong$"})
+        figure = draw(np.zeros((1, 4, 4, 3)), ["$a$"], title="$b", columns=4, layers=[layer])
+        legend = figure.legends[0].get_texts()
+        assert [text.get_text() for text in legend] == ["$1$", "$\\wrong$"]
+        for text in (*legend, figure.axes[0].title, figure._suptitle):
+            assert not text.get_parse_math()
+        figure.draw_without_rendering()
 
     def test_png(self) -> None:
         figure = draw(np.zeros((1, 4, 4, 3)), ["a"], title="", columns=1)
