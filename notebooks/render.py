@@ -65,7 +65,7 @@ def shrink(png: str) -> str:
     """A picture in 256 colours, in base64 as it came."""
     picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
     buffer = io.BytesIO()
-    picture.quantize(256).save(buffer, "PNG", optimize=True)
+    picture.quantize(256, kmeans=1).save(buffer, "PNG", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()
 
 
