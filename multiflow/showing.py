@@ -65,7 +65,7 @@ class Layer(NamedTuple):
     values: np.ndarray | None = None
     scale: ScalarMappable | None = None
 
-    def lay_over(self, axes: Axes, sample: int, size: tuple[int, int]) -> None:
+    def lay_over(self, axes: Axes, sample: int, size: tuple[int, ...]) -> None:
         """Draws the mask of a sample over its image, of (height, width) `size`."""
         # Masks may be smaller than their images.
         extent = (-0.5, size[1] - 0.5, size[0] - 0.5, -0.5)
@@ -91,6 +91,41 @@ class Layer(NamedTuple):
                 )
 
 
+class Legend(NamedTuple):
+    """The names and colours of all areas, in a number of columns that fits the figure."""
+
+    entries: Sequence[tuple[str, Any]]
+    columns: int
+
+    @classmethod
+    def of(cls, layers: Sequence[Layer], width: float) -> Legend:
+        """That of some layers, in a figure of a width in inches."""
+        entries = [
+            (_wrap(f"{layer.name} {area.name}".strip(), width - 1), area.colour)
+            for layer in layers
+            for area in layer.areas
+        ]
+        longest = max((len(name) for name, _ in entries), default=0)
+        return cls(entries, max(1, int(width / (longest / CHARACTERS_PER_INCH + 0.8))))
+
+    @property
+    def height(self) -> float:
+        """The room that it takes, in inches."""
+        return -(-len(self.entries) // self.columns) * LEGEND_ROW
+
+    def add_to(self, figure: Figure) -> None:
+        """Draws it below the figure, if there is anything to explain."""
+        if self.entries:
+            figure.legend(
+                handles=[
+                    Patch(color=colour, alpha=OPACITY, label=name) for name, colour in self.entries
+                ],
+                loc="outside lower center",
+                ncols=self.columns,
+                fontsize=FONT_SIZE,
+            )
+
+
 def draw(
     images: np.ndarray,
     captions: Sequence[str],
@@ -108,35 +143,29 @@ def draw(
         columns: how many images stand in a row.
         layers: the masks.
     """
-    shown: Sequence[Layer] = [*layers] or [Layer("")]
-    columns = min(columns, len(images) * len(shown))
-    rows = -(-len(images) * len(shown) // columns)
+    cells = [(sample, layer) for sample in range(len(images)) for layer in layers or [Layer("")]]
+    columns = min(columns, len(cells))
+    rows = -(-len(cells) // columns)
     width = max(columns, 2) * CELL
-    size = (images.shape[1], images.shape[2])
-    legend = [
-        (_wrap(f"{layer.name} {area.name}".strip(), width - 1), area.colour)
-        for layer in layers
-        for area in layer.areas
-    ]
-    longest = max((len(name) for name, _ in legend), default=0)
-    legend_columns = max(1, int(width / (longest / CHARACTERS_PER_INCH + 0.8)))
-    height = (
-        rows * (CELL * np.clip(size[0] / size[1], 0.4, 2) + CAPTION)
-        + TITLE
-        + -(-len(legend) // legend_columns) * LEGEND_ROW
+    legend = Legend.of(layers, width)
+    cell_height = CELL * np.clip(images.shape[1] / images.shape[2], 0.4, 2) + CAPTION
+    figure = Picture(
+        figsize=(width, rows * cell_height + TITLE + legend.height),
+        layout=ConstrainedLayoutEngine(h_pad=0.07),
     )
-    layout = ConstrainedLayoutEngine(h_pad=0.07)
-    figure = Picture(figsize=(width, height), layout=layout)
     figure.suptitle(_wrap(title, width), fontsize=FONT_SIZE + 1)
-    cells = ((sample, layer) for sample in range(len(images)) for layer in shown)
     for number, (sample, layer) in enumerate(cells, start=1):
         axes = figure.add_subplot(rows, columns, number)
         axes.set_axis_off()
         caption = " ".join(captions[sample].split())
         axes.set_title(_wrap(f"{caption}\n{layer.name}".strip(), CELL), fontsize=FONT_SIZE)
         _show_pixels(axes, images[sample])
-        layer.lay_over(axes, sample, size)
-    _add_keys(figure, legend, legend_columns, layers)
+        layer.lay_over(axes, sample, images.shape[1:3])
+    legend.add_to(figure)
+    for text in figure.findobj(Text):  # names may hold dollars and underscores
+        text.set_parse_math(False)
+        text.set_usetex(False)
+    _add_scales(figure, layers)
     return figure
 
 
@@ -145,20 +174,7 @@ def _show_pixels(axes: Axes, pixels: np.ndarray, **options: Any) -> None:
     axes.imshow(pixels, origin="upper", aspect="equal", interpolation="nearest", **options)
 
 
-def _add_keys(
-    figure: Figure, legend: Sequence[tuple[str, Any]], columns: int, layers: Sequence[Layer]
-) -> None:
-    """Adds a legend of the classes, and a bar for each scale."""
-    if legend:
-        figure.legend(
-            handles=[Patch(color=colour, alpha=OPACITY, label=name) for name, colour in legend],
-            loc="outside lower center",
-            ncols=columns,
-            fontsize=FONT_SIZE,
-        )
-    for text in figure.findobj(Text):  # names may hold dollars and underscores
-        text.set_parse_math(False)
-        text.set_usetex(False)
+def _add_scales(figure: Figure, layers: Sequence[Layer]) -> None:
     cells = list(figure.axes)
     for layer in layers:
         if layer.scale:
