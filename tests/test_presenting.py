@@ -189,14 +189,16 @@ class TestShow:
     def test_at_most_some_samples(self, make: Make, drawn: Any) -> None:
         flow = make("arrays")
         figure = flow.show(max_samples=5, columns=2)
-        assert len(drawn["images"]) == len(drawn["captions"]) == len(figure.axes) == 5
+        captions = drawn["captions"]
+        assert len(drawn["images"]) == len(captions) == len(figure.axes) == 5
         assert figure.get_suptitle().startswith("Next batch: 5 of 7 samples\n12 × 12 × 3, float32")
         figure = flow.show()
         assert figure.get_suptitle().startswith("Next batch: 7 samples\n")
         assert (
             make("arrays", batch_size=1).show().get_suptitle().startswith("Next batch: 1 sample\n")
         )
-        images = next(flow)[0]
+        images, labels = next(flow)
+        assert captions == list(map(str, labels[:5]))
         lowest, highest = (f"{round(float(value), 2):g}" for value in (images.min(), images.max()))
         assert figure.get_suptitle().endswith(f"values {lowest} to {highest}")
 
