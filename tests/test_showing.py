@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from multiflow import MultiDirImageDataGenerator, showing
-from multiflow.showing import Layer, colour_masks, draw, make_visible
+from multiflow.showing import PALETTE, Layer, colour_masks, draw, make_visible
 
 RNG = np.random.default_rng(0)
 PLAIN = MultiDirImageDataGenerator()
@@ -51,7 +51,9 @@ class TestVisibleImages:
     def test_dark_images_and_those_a_bit_off_a_range_are_visible(self) -> None:
         for highest in (0.1, 1.1, 2, 30, 4095):
             images = np.linspace(0, highest, 101).reshape(1, 1, 101, 1)
-            assert make_visible(images, PLAIN).max() == 1
+            visible = make_visible(images, PLAIN)
+            assert visible.max() == 1
+            assert visible[0, 0, 50, 0] == pytest.approx(0.5)
         images = np.array([-0.005, 0.5, 1.005]).reshape(1, 1, 3, 1)
         assert make_visible(images, PLAIN)[0, 0, :, 0].tolist() == [0, 0.5, 1]
         images = np.linspace(-0.1, 1, 101).reshape(1, 1, 101, 1)
@@ -122,6 +124,9 @@ class TestMasks:
         both = layer_of(np.array([[[1, 2]]]), mask_names={1: "cell", 2: "cell"}).areas
         assert [area.name for area in both] == ["cell", "cell"]
 
+    def test_the_first_class_has_the_first_colour(self) -> None:
+        assert colours_of(np.array([[[0, 1, 2]]])) == {"1": PALETTE[0], "2": PALETTE[1]}
+
     def test_values_keep_their_colours_when_others_are_missing(self) -> None:
         for all_values in ([0, 1, 2, 3, 255], [1, 2, 21]):
             every = colours_of(np.array([[all_values]]))
@@ -129,7 +134,7 @@ class TestMasks:
             few = colours_of(np.array([[all_values[-2:]]]))
             assert few == {name: every[name] for name in few}
 
-    @pytest.mark.parametrize("values", [[1, 61], [0.5, 0.7], [1, np.inf], [-1, 59]])
+    @pytest.mark.parametrize("values", [[1, 51], [0.5, 0.7], [1, np.inf], [-1, 49]])
     def test_all_colours_differ(self, values: list[float]) -> None:
         assert len(set(colours_of(np.array([[values]])).values())) == 2
 
