@@ -217,6 +217,13 @@ class TestFigure:
         assert [text.get_text() for text in figure.legends[0].get_texts()] == ["cell 1", "cell 2"]
         assert [axes.get_ylabel() for axes in figure.axes[3:]] == ["depth", "other depth"]
 
+    def test_heights_follow_the_images_within_limits(self) -> None:
+        heights = [
+            draw(np.zeros((1, *size, 3)), [""], title="", columns=1).get_figheight()
+            for size in [(1, 100), (40, 100), (100, 100), (200, 100), (100, 1)]
+        ]
+        assert heights[0] == heights[1] < heights[2] < heights[3] == heights[4]
+
     def test_outlines(self) -> None:
         """They run along the edges of an area, half a pixel off its outermost centres."""
         masks = np.zeros((1, 6, 8), int)
