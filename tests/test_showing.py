@@ -269,6 +269,7 @@ class TestFigure:
     ) -> None:
         masks = RNG.integers(0, 20, (count, *size))
         names = {value: f"a long name of class {value}" for value in range(20)}
+        names[7] = "a name that is too long for one line of the legend, and for two " * 3
         layer = colour_masks("", masks, channels_first=False, mask_names=names)
         captions = ["a-file-with-a-name-that-does-not-fit-into-a-line.png · hospital"] * count
         title = "A title that is longer than one image is wide, by far, with numbers\n1, 2, 3, 4"
