@@ -168,7 +168,7 @@ class PresentableIterator(PortableIterator):
     @contextlib.contextmanager
     def _twin(self) -> Iterator[Self]:
         """A copy to make a picture of, which goes on as this iterator would and leaves no trace."""
-        extras.require("matplotlib", user="To show a flow", extra="notebooks")
+        extras.require("matplotlib", user="Showing a flow", extra="notebooks")
         if not self.n:
             raise ValueError("There is nothing to show, the iterator has no sample.")
         with self.lock:

@@ -369,7 +369,7 @@ class TestCaptions:
 class TestErrors:
     def test_without_matplotlib(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "matplotlib", None)
-        message = "To show a flow needs matplotlib, .* extra `notebooks`, .* pip install matplotlib"
+        message = "Showing a flow needs matplotlib, .* extra `notebooks`, .* pip install matplotlib"
         for picture in (make("arrays").show, make("arrays").show_augmentations):
             with pytest.raises(ImportError, match=message):
                 picture()

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from multiflow import extras
+
+# pandas is no part of an extra: who has a dataframe has it.
+OPTIONAL = ["numba", "simplejpeg", "filelock", "psutil", "matplotlib", "IPython", "cv2"]
+EVERY_FLOW = """
+import sys
+sys.modules.update(dict.fromkeys({optional}))
+
+import numpy as np
+import pandas as pd
+from multiflow import MultiDirImageDataGenerator
+from multiflow.samples import write_samples, write_segmentation_samples
+
+roots, pairs = write_samples("samples"), write_segmentation_samples("pairs")
+frame = pd.DataFrame({{"filename": ["circle/circle_000.jpg"], "class": ["circle"]}})
+images, labels = np.random.default_rng(0).random((5, 8, 9, 3)), np.arange(5)
+generator = MultiDirImageDataGenerator(rotation_range=30, channel_shift_range=0.1)
+flows = [
+    generator.flow(images, labels),
+    generator.flow_from_directory(roots["photos"]),
+    generator.flow_from_directories(roots),
+    generator.flow_from_dataframe(frame, roots["photos"]),
+    generator.flow_segmentation(images, images > 0.5),
+    generator.flow_segmentation_from_directories(*pairs),
+]
+for flow in flows:
+    batch = next(flow)
+    print(f"{{len(batch[0])}} images, {{len(batch[1])}} targets")
+generator.fit(flows[0])
+print(flows[2].summary())
+flows[0].show()
+"""
+
+
+def test_every_flow_runs_without_them(tmp_path: pathlib.Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", EVERY_FLOW.format(optional=OPTIONAL)],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(pathlib.Path(extras.__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    counts = re.findall(r"^(\d+) images, (\d+) targets$", run.stdout, re.MULTILINE)
+    assert counts == [("5", "5"), ("32", "32"), ("32", "32"), ("1", "1"), ("5", "5"), ("32", "32")]
+    assert "total        180       105    285" in run.stdout
+    assert run.stderr.splitlines()[-1] == (
+        "ImportError: Showing a flow needs matplotlib, which comes with multiflow's extra "
+        "`notebooks`, or with: python -m pip install matplotlib"
+    )
+
+
+def test_what_is_there_is_returned() -> None:
+    assert extras.require("re", user="It", extra="fast") is re
+
+
+def test_a_missing_part_of_a_library_names_the_library() -> None:
+    message = "It needs nowhere, which comes with multiflow's extra `fast`, .* pip install nowhere$"
+    with pytest.raises(ImportError, match=message):
+        extras.require("nowhere.to.be.found", user="It", extra="fast")
