@@ -73,12 +73,13 @@ class Layer(NamedTuple):
             values = self.values[sample]
             colours = self.scale.to_rgba(values.ravel(), alpha=OPACITY).reshape(*values.shape, 4)
             colours[values == 0] = 0
-            _show_pixels(axes, colours, extent=extent)
+            _show_pixels(axes, colours, extent=extent, interpolation="nearest")
         for area in self.areas:
             pixels = area.pixels[sample]
             if pixels.any():
                 colour = np.array(to_rgba(area.colour, OPACITY))
-                _show_pixels(axes, pixels[..., np.newaxis] * colour, extent=extent)
+                colours = pixels[..., np.newaxis] * colour
+                _show_pixels(axes, colours, extent=extent, interpolation="nearest")
             if pixels.any() and not pixels.all() and min(pixels.shape) > 1:
                 # It is seen on ground of the same colour, too.
                 axes.contour(
@@ -169,9 +170,11 @@ def draw(
     return figure
 
 
-def _show_pixels(axes: Axes, pixels: np.ndarray, **options: Any) -> None:
+def _show_pixels(
+    axes: Axes, pixels: np.ndarray, *, interpolation: str = "antialiased", **options: Any
+) -> None:
     # Whatever the user's settings say.
-    axes.imshow(pixels, origin="upper", aspect="equal", interpolation="nearest", **options)
+    axes.imshow(pixels, origin="upper", aspect="equal", interpolation=interpolation, **options)
 
 
 def _add_scales(figure: Figure, layers: Sequence[Layer]) -> None:

@@ -214,6 +214,7 @@ class TestFigure:
                 image.get_extent() == [-0.5, 7.5, 7.5, -0.5] and image.origin == "upper"
                 for image in axes.images
             )
+            assert {image.get_interpolation() for image in axes.images[1:]} == {"nearest"}
         assert [text.get_text() for text in figure.legends[0].get_texts()] == ["cell 1", "cell 2"]
         assert [axes.get_ylabel() for axes in figure.axes[3:]] == ["depth", "other depth"]
 
