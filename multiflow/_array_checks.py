@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import keras
@@ -102,12 +102,6 @@ def check_fill_value(name: str, masks: Any, cval: Any) -> None:
             f"`mask_cval` must be a value that masks of dtype {masks.dtype}, as `{name}`, can "
             f"hold. Received: {cval!r}"
         )
-
-
-def check_num_classes(num_classes: Any) -> None:
-    """Refuses a `num_classes` that is no number of classes."""
-    if not isinstance(num_classes, Integral) or int(num_classes) < 1:
-        raise ValueError(f"`num_classes` must be a positive integer. Received: {num_classes!r}")
 
 
 def check_fill_class(cval: Any, num_classes: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from multiflow import _array_checks
+from multiflow import _array_checks, _checks
 from multiflow.drawing import Samples
 from multiflow.parallel import is_in_memory, reads_in_threads
 from multiflow.structures import leaves, spread
@@ -216,7 +216,7 @@ def mask_sources(
         _array_checks.check_masks(name, masks, images, channels_first=channels_first)
         _array_checks.check_fill_value(name, masks, cval)
         if classes is not None:
-            _array_checks.check_num_classes(classes)
+            _checks.check_positive("num_classes", classes)
             if fill_mode == "constant" and not options["function"]:
                 _array_checks.check_fill_class(cval, classes)
         source = MaskSource(

@@ -75,8 +75,9 @@ def fit_generator(generator: Transformer, iterator: PortableIterator) -> None:
         return
     shape = iterator.read_images(np.array([0]))[0].shape
     moments = _new_moments(generator, shape)
-    for number in with_progress(range(len(iterator)), len(iterator), "batch"):
-        positions = np.arange(iterator.n)[number * iterator.batch_size :][: iterator.batch_size]
+    starts = range(0, iterator.n, iterator.batch_size)
+    for start in with_progress(starts, len(starts), "batch"):
+        positions = np.arange(start, min(start + iterator.batch_size, iterator.n))
         moments.add(_rows(generator, iterator.read_images(positions)))
     _set_statistics(generator, moments, shape)
 

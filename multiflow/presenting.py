@@ -195,8 +195,8 @@ class PresentableIterator(PortableIterator):
         from multiflow import showing
 
         images = np.concatenate([self._images_in(batch) for batch in batches])[: len(captions)]
-        masks = [self._masks_in(batch) for batch in batches]
-        if mask_names is not None and not masks[0]:
+        kinds = list(zip(*map(self._masks_in, batches), strict=True))
+        if mask_names is not None and not kinds:
             raise ValueError("`mask_names` are for flows with masks, and this one has none.")
         lowest, highest = (
             np.format_float_positional(float(value), precision=2, trim="-")
@@ -204,15 +204,17 @@ class PresentableIterator(PortableIterator):
         )
         facts = f"{' × '.join(map(str, images.shape[1:]))}, {images.dtype}"
         title += f"\n{facts}, values {lowest} to {highest}"
-        layers = [
-            showing.colour_masks(
-                kind,
-                np.concatenate([kinds[kind] for kinds in masks])[: len(captions)],
-                channels_first=self.data_format == "channels_first",
-                mask_names=mask_names,
+        layers = []
+        for of_kind in kinds:
+            names, masks = zip(*of_kind, strict=True)
+            layers.append(
+                showing.colour_masks(
+                    names[0],
+                    np.concatenate(masks)[: len(captions)],
+                    channels_first=self.data_format == "channels_first",
+                    mask_names=mask_names,
+                )
             )
-            for kind in masks[0]
-        ]
         visible = showing.make_visible(images, self.image_data_generator)
         return showing.draw(visible, captions, title=title, columns=columns, layers=layers)
 
@@ -220,9 +222,9 @@ class PresentableIterator(PortableIterator):
         inputs = batch[0] if isinstance(batch, tuple) else batch
         return inputs[0] if isinstance(inputs, (list, tuple)) else inputs
 
-    def _masks_in(self, batch: Any) -> dict[str, np.ndarray]:
-        """The masks of a batch, by what they are called."""
-        return {}
+    def _masks_in(self, batch: Any) -> list[tuple[str, np.ndarray]]:
+        """The masks of a batch, of each kind, with what they are called."""
+        return []
 
 
 def _check_layout(columns: Any, mask_names: Any) -> None:

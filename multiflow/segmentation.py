@@ -139,10 +139,10 @@ class SegmentationIterator(PresentableIterator):
         """The position of the sample in `x` and `y`."""
         return f"sample {self._samples[index]}"
 
-    def _masks_in(self, batch: Any) -> dict[str, np.ndarray]:
+    def _masks_in(self, batch: Any) -> list[tuple[str, np.ndarray]]:
         masks = (array for _, array in leaves(batch[1], "y"))
         kinds = (source.suffix.strip("_") for source in self._masks)
-        return dict(zip(kinds, masks, strict=True))
+        return list(zip(kinds, masks, strict=True))
 
     def _move(self, samples: Samples, drawn: Sequence[Parameters | None]) -> list[list[np.ndarray]]:
         """The masks and weights of a batch, moved as their images; a list of them per source."""

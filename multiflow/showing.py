@@ -76,11 +76,11 @@ class Layer(NamedTuple):
             _show_pixels(axes, colours, extent=extent, interpolation="nearest")
         for area in self.areas:
             pixels = area.pixels[sample]
-            if pixels.any():
-                colour = np.array(to_rgba(area.colour, OPACITY))
-                colours = pixels[..., np.newaxis] * colour
-                _show_pixels(axes, colours, extent=extent, interpolation="nearest")
-            if pixels.any() and not pixels.all() and min(pixels.shape) > 1:
+            if not pixels.any():
+                continue
+            colours = pixels[..., np.newaxis] * np.array(to_rgba(area.colour, OPACITY))
+            _show_pixels(axes, colours, extent=extent, interpolation="nearest")
+            if not pixels.all() and min(pixels.shape) > 1:
                 # It is seen on ground of the same colour, too.
                 axes.contour(
                     pixels,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -54,6 +55,14 @@ def secret_folders(monkeypatch: pytest.MonkeyPatch) -> None:
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
+
+
+@pytest.fixture
+def silent_keras() -> Iterator[None]:
+    """Keras' interactive logging is off."""
+    keras.config.disable_interactive_logging()
+    yield
+    keras.config.enable_interactive_logging()
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 import psutil
@@ -280,12 +279,10 @@ class TestProgress:
         directory_flow(three_classes, cache=place)
         assert "12/12" in capsys.readouterr().out
 
-    def test_is_silent_when_keras_is(self, three_classes: Any, place: Any, capsys: Any) -> None:
-        keras.config.disable_interactive_logging()
-        try:
-            directory_flow(three_classes, cache=place)
-        finally:
-            keras.config.enable_interactive_logging()
+    def test_is_silent_when_keras_is(
+        self, three_classes: Any, place: Any, silent_keras: None, capsys: Any
+    ) -> None:
+        directory_flow(three_classes, cache=place)
         assert capsys.readouterr().out == ""
 
 

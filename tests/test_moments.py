@@ -268,17 +268,18 @@ def test_memory_is_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert largest == IMAGES[:4].size
 
 
-def test_progress_is_shown_and_can_be_silenced(capsys: pytest.CaptureFixture[str]) -> None:
-    generator = MultiDirImageDataGenerator(**NORMALIZE)
-    flow = generator.flow(IMAGES, batch_size=8)
-    generator.fit(flow)
-    assert "3/3" in capsys.readouterr().out
-    keras.config.disable_interactive_logging()
-    try:
-        generator.fit(flow)
-    finally:
-        keras.config.enable_interactive_logging()
-    assert capsys.readouterr().out == ""
+class TestProgress:
+    def test_is_shown(self, capsys: pytest.CaptureFixture[str]) -> None:
+        generator = MultiDirImageDataGenerator(**NORMALIZE)
+        generator.fit(generator.flow(IMAGES, batch_size=8))
+        assert "3/3" in capsys.readouterr().out
+
+    def test_is_silent_when_keras_is(
+        self, silent_keras: None, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        generator = MultiDirImageDataGenerator(**NORMALIZE)
+        generator.fit(generator.flow(IMAGES, batch_size=8))
+        assert capsys.readouterr().out == ""
 
 
 class TestErrors:

@@ -28,7 +28,7 @@ Make = Callable[..., Any]
 
 
 @pytest.fixture
-def make(tmp_path: pathlib.Path, three_classes: pathlib.Path, monkeypatch: Any) -> Make:
+def make(tmp_path: pathlib.Path, three_classes: pathlib.Path) -> Make:
     """A function that makes a flow of a kind, from a generator with some arguments."""
     pairs = write_segmentation_samples(tmp_path / "pairs")
     names = [f"ants/{number}.png" for number in range(5)]
@@ -214,6 +214,12 @@ class TestShow:
             ["1"],
             ["1", "2", "three"],
         ]
+
+    def test_masks_whose_names_become_equal(self, drawn: Any) -> None:
+        y = {"a b": MASKS, "a_b": MASKS > 2}
+        MultiDirImageDataGenerator().flow_segmentation(IMAGES, y).show()
+        assert [layer.name for layer in drawn["layers"]] == ["a_b", "a_b"]
+        assert [len(layer.areas) for layer in drawn["layers"]] == [3, 1]
 
     def test_masks_that_are_not_shown_are_not_in_the_legend(self, drawn: Any) -> None:
         masks = np.arange(7)[:, np.newaxis, np.newaxis] * np.ones((12, 12), int)

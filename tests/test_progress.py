@@ -25,19 +25,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     return clock
 
 
-@pytest.fixture
-def silence() -> Any:
-    keras.config.disable_interactive_logging()
-    yield
-    keras.config.enable_interactive_logging()
-
-
 def test_items_pass_through(capsys: Any) -> None:
     assert list(with_progress("abc", 3, "letter")) == ["a", "b", "c"]
     assert "3/3" in capsys.readouterr().out
 
 
-def test_says_nothing_to_the_log_either(silence: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_says_nothing_to_the_log_either(
+    silent_keras: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bars = []
 
     class Watched(keras.utils.Progbar):
@@ -50,7 +45,7 @@ def test_says_nothing_to_the_log_either(silence: Any, monkeypatch: pytest.Monkey
     assert bars == [0]
 
 
-def test_is_silent_when_keras_is(silence: Any, capsys: Any) -> None:
+def test_is_silent_when_keras_is(silent_keras: None, capsys: Any) -> None:
     assert list(with_progress("abc", 3, "letter")) == ["a", "b", "c"]
     assert capsys.readouterr().out == ""
 
