@@ -9,15 +9,16 @@ from typing import Any
 
 
 @functools.cache
-def import_kernels() -> ModuleType | None:
-    """The compiled loops of `multiflow.kernels`, if numba is there and works."""
-    return _import("multiflow.kernels")
+def find(name: str) -> ModuleType | None:
+    """A module that an extra brings, or that needs a library of one; None if it is not there.
 
-
-@functools.cache
-def import_simplejpeg() -> ModuleType | None:
-    """The decoder of JPEG files, if it is there."""
-    return _import("simplejpeg")
+    Args:
+        name: the full name of the module.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
 
 
 def require(name: str, *, user: str, extra: str) -> Any:
@@ -39,10 +40,3 @@ def require(name: str, *, user: str, extra: str) -> Any:
             f"{user} needs {library}, which comes with multiflow's extra `{extra}`, or with: "
             f"python -m pip install {library}"
         ) from error
-
-
-def _import(name: str) -> ModuleType | None:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None

@@ -10,20 +10,20 @@ import numpy as np
 from keras.utils import PyDataset
 
 from multiflow import _checks
-from multiflow.drawing import drawing_in_turn
-from multiflow.epochs import PortableIterator
-from multiflow.iterators import (
+from multiflow.augment.draws import drawing_in_turn
+from multiflow.augment.steps import Transformer
+from multiflow.flows.flow import PortableIterator
+from multiflow.flows.iterators import (
     ArrayIterator,
     DataFrameIterator,
     DirectoryIterator,
     MultiDirectoryIterator,
     take_arrays,
 )
-from multiflow.moments import fit_generator
-from multiflow.segmentation import SegmentationIterator
-from multiflow.segmentation_files import SegmentationDirectoryIterator
-from multiflow.splitting import Split
-from multiflow.transforms import Transformer
+from multiflow.flows.moments import fit_generator
+from multiflow.flows.segmentation import SegmentationIterator
+from multiflow.flows.segmentation_directories import SegmentationDirectoryIterator
+from multiflow.index.splitting import Split
 
 
 class MultiDirImageDataGenerator(Transformer):

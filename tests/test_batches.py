@@ -15,7 +15,9 @@ import pytest
 from comparison import fingerprint, random_state
 from PIL import UnidentifiedImageError
 
-from multiflow import MultiDirImageDataGenerator, _keras, files, segmentation
+from multiflow import MultiDirImageDataGenerator, _keras
+from multiflow.flows import segmentation
+from multiflow.images import files
 from multiflow.samples import write_segmentation_samples
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 16, 15, 3), dtype=np.uint8)

@@ -22,8 +22,9 @@ import pytest
 from comparison import fingerprint
 from PIL import Image
 
-from multiflow import MultiDirImageDataGenerator, cache, decoding
-from multiflow.files import ImageFiles
+from multiflow import MultiDirImageDataGenerator
+from multiflow.images import cache, decoding
+from multiflow.images.files import ImageFiles
 from multiflow.samples import write_segmentation_samples
 
 SIZE = {"target_size": (9, 7)}
@@ -83,7 +84,7 @@ def test_all_flows_have_it(three_classes: pathlib.Path, place: Any, tmp_path: An
         cached = flow(seed=1, cache=place)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(decoding, "load_image", None)
-            patch.setattr("multiflow.files.load_image", None)
+            patch.setattr("multiflow.images.files.load_image", None)
             patch.setattr(Image, "open", None)
             assert batches(cached) == expected
 

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image, ImageFile
 from pngs import png
 
-from multiflow import decoding, extras
-from multiflow.decoding import load_image
+from multiflow import extras
+from multiflow.images import decoding
+from multiflow.images.decoding import load_image
 
 RNG = np.random.default_rng(5)
 NOISE = RNG.integers(0, 256, (47, 61, 4), dtype=np.uint8)
@@ -125,7 +126,7 @@ def test_equals_keras(
 
 
 def is_decoded_fast(data: bytes, color_mode: str = "rgb") -> bool:
-    return decoding._decode_jpeg(extras.import_simplejpeg(), data, color_mode) is not None
+    return decoding._decode_jpeg(extras.find("simplejpeg"), data, color_mode) is not None
 
 
 def test_interlaced_png(tmp_path: pathlib.Path) -> None:
@@ -169,7 +170,7 @@ def test_truncated_pictures_where_pillow_forgives_them(
 
 
 def test_a_decoder_that_differs_is_not_used() -> None:
-    simplejpeg = extras.import_simplejpeg()
+    simplejpeg = extras.find("simplejpeg")
 
     def decode_jpeg(*arguments: Any, **options: Any) -> Any:
         return simplejpeg.decode_jpeg(*arguments, **{**options, "fastupsample": True})

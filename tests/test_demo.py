@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from multiflow import demo, demo_segmentation
+from multiflow.demo import classification as demo
+from multiflow.demo import segmentation as demo_segmentation
 
 
 def test_with_its_own_samples(tmp_path: pathlib.Path, capsys: Any) -> None:
@@ -121,13 +122,22 @@ def test_time_limit(make_tree: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["missing"], "multiflow.demo: `directories` names 'missing', which does not exist in "),
-        (["."], "multiflow.demo: the pictures would go to 'multiflow-demo', inside the folder '.'"),
+        (
+            ["missing"],
+            "multiflow.demo: `directories` names 'missing', which does not exist in ",
+        ),
+        (
+            ["."],
+            "multiflow.demo: the pictures would go to 'multiflow-demo', inside the folder '.'",
+        ),
         (
             [".", "--output", "../out"],
             "multiflow.demo: None of the roots ['.'] holds a class folder",
         ),
-        (["--validation-split", "2"], "multiflow.demo: `validation_split` must be strictly"),
+        (
+            ["--validation-split", "2"],
+            "multiflow.demo: `validation_split` must be strictly",
+        ),
     ],
 )
 def test_wrong_arguments(tmp_path: pathlib.Path, arguments: list[str], message: str) -> None:

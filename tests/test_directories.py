@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from multiflow import MultiDirImageDataGenerator
-from multiflow.summary import Summary
+from multiflow.show.summary import Summary
 
 
 def flow(directories: Any, *, validation_split: float = 0.0, **arguments: Any) -> Any:

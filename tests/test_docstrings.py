@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from multiflow import MultiDirImageDataGenerator, samples
-from multiflow.iterators import ArrayIterator, MultiDirectoryIterator
+from multiflow.flows.iterators import ArrayIterator, MultiDirectoryIterator
 
 METHODS = [
     method

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from multiflow import MultiDirImageDataGenerator
-from multiflow.drawing import draw_transforms
+from multiflow.augment.draws import draw_transforms
 
 AT_ONCE: list[dict[str, Any]] = [
     {},

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from multiflow import MultiDirImageDataGenerator, _keras
-from multiflow.moments import Moments
+from multiflow.flows.moments import Moments
 
 NORMALIZE: dict[str, Any] = {"featurewise_center": True, "featurewise_std_normalization": True}
 IMAGES = np.random.default_rng(0).normal(100, 40, (23, 6, 5, 3)).astype("float32")

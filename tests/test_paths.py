@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiflow.paths import CompactPaths
+from multiflow.index.paths import CompactPaths
 
 NAMES = st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"]), min_size=1)
 GROUPS = st.lists(st.tuples(NAMES, st.lists(NAMES, max_size=4)), max_size=4)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from multiflow.pictures import COLOURS, PAPER, contact_sheet, curves
+from multiflow.demo.pictures import COLOURS, PAPER, contact_sheet, curves
 
 
 def test_contact_sheet_shows_each_image_in_its_place() -> None:

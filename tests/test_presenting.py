@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 from comparison import fingerprint, random_state
 
-from multiflow import MultiDirImageDataGenerator, showing
+from multiflow import MultiDirImageDataGenerator
 from multiflow.samples import write_segmentation_samples
+from multiflow.show import figures as showing
 
 IMAGES = np.random.default_rng(0).random((7, 12, 12, 3))
 MASKS = (IMAGES[..., 0] * 4).astype("uint8")

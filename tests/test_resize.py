@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from multiflow.resize import centred_box, resize
+from multiflow.images.resize import centred_box, resize
 
 
 @pytest.mark.parametrize("is_installed", [True, False])

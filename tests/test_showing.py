@@ -6,8 +6,9 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from multiflow import MultiDirImageDataGenerator, showing
-from multiflow.showing import PALETTE, Layer, colour_masks, draw, make_visible
+from multiflow import MultiDirImageDataGenerator
+from multiflow.show import figures as showing
+from multiflow.show.figures import PALETTE, Layer, colour_masks, draw, make_visible
 
 RNG = np.random.default_rng(0)
 PLAIN = MultiDirImageDataGenerator()

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from multiflow import extras, warp
-from multiflow.affine import FILL_MODES, OUTSIDE, affine_matrix
-from multiflow.warp import Warp
+from multiflow import extras
+from multiflow.augment import warp
+from multiflow.augment.affine import FILL_MODES, OUTSIDE, affine_matrix
+from multiflow.augment.warp import Warp
 
 RANDOM = np.random.default_rng(4)
 MATRICES = [
@@ -136,7 +137,7 @@ class TestSelfCheck:
 
     @pytest.mark.parametrize("loop", ["warp_linear", "find_positions", "take"])
     def test_one_wrong_bit_is_enough(self, monkeypatch: pytest.MonkeyPatch, loop: str) -> None:
-        kernels = extras.import_kernels()
+        kernels = extras.find("multiflow.augment.kernels")
         exact = getattr(kernels, loop)
 
         def differ(*arguments: Any) -> None:

@@ -32,9 +32,9 @@ from timing import Row, median_seconds
 
 from multiflow import MultiDirImageDataGenerator, extras
 from multiflow._keras import ImageDataGenerator, apply_affine_transform
-from multiflow.affine import affine_matrix
-from multiflow.drawing import draw_transforms
-from multiflow.warp import Warp, warp_image
+from multiflow.augment.affine import affine_matrix
+from multiflow.augment.draws import draw_transforms
+from multiflow.augment.warp import Warp, warp_image
 
 CLASSIC = {
     "rotation_range": 20,
@@ -78,7 +78,7 @@ def compare_flows(work: str, theirs: Any, ours: Any, repetitions: int) -> Row:
 def measure_files(folder: pathlib.Path, threads: int | None, repetitions: int) -> Iterator[Row]:
     jpeg, png = (write_photographs(folder, NUM_IMAGES, ending) for ending in ("jpg", "png"))
     own = {"threads": threads}
-    cached = [{"cache": "memory"}] if extras.import_kernels() else []
+    cached = [{"cache": "memory"}] if extras.find("numba") else []
     for work, pictures, settings, options in (
         ("JPEG, rescale only", jpeg, RESCALE, {}),
         ("JPEG, classic augmentation", jpeg, RESCALE | CLASSIC, {}),
@@ -196,7 +196,7 @@ def print_rows(rows: Iterator[Row]) -> None:
 
 def print_machine() -> None:
     versions = ", ".join(f"{module.__name__} {module.__version__}" for module in (keras, np, scipy))
-    extra = "with" if extras.import_kernels() and extras.import_simplejpeg() else "without"
+    extra = "with" if extras.find("numba") and extras.find("simplejpeg") else "without"
     print(
         f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, {platform.system()}, Python "
         f"{platform.python_version()}, {versions}, {extra} the extra `fast`\n"
@@ -216,7 +216,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int)
     arguments = parser.parse_args()
     if arguments.without_extra:
-        extras.import_kernels = extras.import_simplejpeg = lambda: None
+        extras.find = lambda name: None
     repetitions = arguments.repetitions or (3 if arguments.quick else 9)
     num_files = arguments.files or (20_000 if arguments.quick else 100_000)
     print_machine()

@@ -39,7 +39,7 @@ def resize(
     if interpolation == "nearest":
         rows = nearest_indices(height, size[0], box[0], box[2])
         columns = nearest_indices(width, size[1], box[1], box[3])
-        kernels = extras.import_kernels()
+        kernels = extras.find("multiflow.images.kernels")
         if kernels and row_axis == 0 and image.dtype == np.uint8 and image.flags.c_contiguous:
             return _pick(kernels, image, rows, columns)
         return image.take(rows, row_axis).take(columns, row_axis + 1)

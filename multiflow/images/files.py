@@ -5,84 +5,25 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from multiflow.decoding import NUM_CHANNELS, load_image
+from multiflow.images.decoding import NUM_CHANNELS, load_image
+from multiflow.images.resize import centred_box, resize
 from multiflow.parallel import run_all
-from multiflow.resize import centred_box, resize
 
 Size = tuple[int, int]  # height, width
-
-# The dtype and the number of channels of Pillow's modes for masks; None stands for no channel axis.
-MODES: dict[str, tuple[str, int | None]] = {
-    "1": ("bool", None),
-    "L": ("uint8", None),
-    "P": ("uint8", None),
-    "I;16": ("uint16", None),
-    "I": ("int32", None),
-    "F": ("float32", None),
-    "LA": ("uint8", 2),
-    "RGB": ("uint8", 3),
-    "RGBA": ("uint8", 4),
-}
-# Depths of PNG that Pillow scales or cuts to 8 bits, which would change the values of masks.
-ALTERED_DEPTHS = {"L;2", "L;4", "LA;16B", "RGB;16B", "RGBA;16B"}
-COLOUR_MODES = {"1", "L", "P", "LA", "RGB", "RGBA"}
-UNREADABLE = (OSError, ValueError, EOFError, Image.DecompressionBombError)
 # Modes that Keras keeps for `color_mode="grayscale"` though they have more than 8 bits.
 DEEP_GREYS = ("I", "I;16")
 
 _reading_header = threading.Lock()
 
 
-class Header(NamedTuple):
-    """What a file says of its array before it is read; `num_channels` None is no channel axis.
-
-    Pictures that are no masks have a size only: Keras converts them as `color_mode` says.
-    """
-
-    size: Size
-    num_channels: int | None = None
-    dtype: np.dtype = np.dtype(np.uint8)
-    mode: str = "npy"
-
-
 def is_numpy_file(path: str) -> bool:
     """Whether NumPy reads a file, rather than Pillow."""
     return path.lower().endswith(".npy")
-
-
-def read_header(path: str, *, channels_first: bool, is_mask: bool) -> Header:
-    """The size, and of masks and `.npy` files the channels and dtype, of a file.
-
-    Raises:
-        OSError: if the file cannot be read.
-        ValueError: if it holds no image of numbers.
-    """
-    if is_numpy_file(path):
-        array = _open_array(path)
-        if array.ndim not in (2, 3) or array.dtype.kind not in "biuf":
-            raise ValueError(f"it holds an array of shape {array.shape} and dtype {array.dtype}")
-        shape = list(array.shape)
-        num_channels = shape.pop(0 if channels_first else 2) if array.ndim == 3 else None
-        return Header((shape[0], shape[1]), num_channels, array.dtype)
-    with Image.open(path) as image:
-        size = (image.height, image.width)
-        if not is_mask:
-            return Header(size, mode=image.mode)
-        if image.mode not in MODES:
-            raise ValueError(f"its mode {image.mode!r} is none of {', '.join(MODES)}")
-        depth = image.tile[0][3] if image.tile else None
-        if isinstance(depth, str) and depth in ALTERED_DEPTHS:
-            raise ValueError(
-                f"its pixels are stored as {depth}, which Pillow scales to 8 bits; save it with 8 "
-                "bits per channel, or with 16 bits and one channel"
-            )
-        dtype, num_channels = MODES[image.mode]
-        return Header(size, num_channels, np.dtype(dtype), image.mode)
 
 
 class Files:
@@ -161,7 +102,7 @@ class Files:
         raise NotImplementedError
 
     def _load_array(self, path: str) -> np.ndarray:
-        array = np.array(_open_array(path))
+        array = np.array(open_array(path))
         return np.moveaxis(array, 0, -1) if self.channels_first and array.ndim == 3 else array
 
     def _resize(self, image: np.ndarray) -> np.ndarray:
@@ -169,7 +110,7 @@ class Files:
         return resize(image, self.size, self.interpolation, channels_first=False, box=box)
 
 
-def _open_array(path: str) -> np.ndarray:
+def open_array(path: str) -> np.ndarray:
     """The array in an `.npy` file, memory-mapped."""
     # NumPy reads the header with `ast`, which fails in threads in some versions of Python.
     with _reading_header:
@@ -238,7 +179,7 @@ class ImageAndArrayFiles(ImageFiles):
         if self.interpolation != "nearest":
             return np.dtype(np.float32)  # to which `resize` converts
         with self._naming(index) as path:
-            return _open_array(path).dtype
+            return open_array(path).dtype
 
     def _read(self, path: str) -> np.ndarray:
         if not is_numpy_file(path):

@@ -16,7 +16,7 @@ import numpy as np
 import PIL
 
 from multiflow import extras
-from multiflow.files import Files
+from multiflow.images.files import Files
 from multiflow.parallel import run_all
 from multiflow.progress import with_progress
 

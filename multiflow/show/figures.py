@@ -18,8 +18,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 
-from multiflow.brightness import RANGES
-from multiflow.transforms import Transformer
+from multiflow.augment.brightness import RANGES
+from multiflow.augment.steps import Transformer
 
 # In inches: the width of an image; the heights of a caption, the title and a row of the legend.
 CELL, CAPTION, TITLE, LEGEND_ROW = 2.2, 0.3, 0.6, 0.22

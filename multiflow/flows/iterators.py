@@ -10,12 +10,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from multiflow import _array_checks, _checks, _keras
-from multiflow.batches import save_images
-from multiflow.cache import CachedFiles, cache_files
-from multiflow.drawing import Samples
-from multiflow.files import ImageFiles
-from multiflow.index import (
+from multiflow import _checks, _keras
+from multiflow.augment.draws import Samples
+from multiflow.augment.steps import Transformer
+from multiflow.flows import _array_checks
+from multiflow.flows.batch import save_images
+from multiflow.flows.presenting import PresentableIterator
+from multiflow.images.cache import CachedFiles, cache_files
+from multiflow.images.files import ImageFiles
+from multiflow.index.listing import (
     ImageIndex,
     Source,
     class_folders_in,
@@ -23,12 +26,10 @@ from multiflow.index import (
     resolve_classes,
     resolve_sources,
 )
-from multiflow.paths import JoinedPaths
-from multiflow.presenting import PresentableIterator
-from multiflow.splitting import Split, choose_subset, warn_of_missing_classes
+from multiflow.index.paths import JoinedPaths
+from multiflow.index.splitting import Split, choose_subset, warn_of_missing_classes
+from multiflow.show.summary import Summary
 from multiflow.structures import leaves, rebuild
-from multiflow.summary import Summary
-from multiflow.transforms import Transformer
 
 
 class ArrayIterator(PresentableIterator, _keras.NumpyArrayIterator):

@@ -9,11 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from multiflow.affine import affine_matrix
-from multiflow.brightness import Range
-from multiflow.drawing import Draws, Parameters, Samples
-from multiflow.parallel import read_all, reads_in_threads, run_all
-from multiflow.transforms import (
+from multiflow.augment.affine import affine_matrix
+from multiflow.augment.brightness import Range
+from multiflow.augment.draws import Draws, Parameters, Samples
+from multiflow.augment.steps import (
     Transformer,
     blackens,
     complete,
@@ -22,6 +21,7 @@ from multiflow.transforms import (
     warn_of_brightness,
     warn_of_geometry,
 )
+from multiflow.parallel import read_all, reads_in_threads, run_all
 
 # The number of values from which images of an array are worth sharing among threads.
 LEAST_WARPED, LEAST_COPIED = 2**12, 2**16

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from multiflow import _keras, extras
-from multiflow.resize import centred_box, resize, resize_picture
+from multiflow.images.resize import centred_box, resize, resize_picture
 
 # What simplejpeg decodes to, by the colours that the file holds and those that are wanted. Other
 # kinds, such as CMYK, are Pillow's, and so is the grey of a coloured picture.
@@ -70,7 +70,7 @@ def _load_jpeg(
     keep_aspect_ratio: bool,
 ) -> np.ndarray | None:
     """As `load_image`, if simplejpeg can do it; else None."""
-    simplejpeg = extras.import_simplejpeg()
+    simplejpeg = extras.find("simplejpeg")
     if not simplejpeg or not _decodes_as_pillow(simplejpeg):
         return None
     if interpolation not in _keras.PIL_INTERPOLATION_METHODS:

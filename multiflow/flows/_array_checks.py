@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from multiflow import _keras
-from multiflow.affine import FILL_MODES
+from multiflow.augment.affine import FILL_MODES
 from multiflow.structures import leaves
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 
 from multiflow import MultiDirImageDataGenerator
-from multiflow.demo_segmentation import AUGMENTATION, index_pairs, train
-from multiflow.iterators import MultiDirectoryIterator
-from multiflow.pictures import contact_sheet, curves
+from multiflow.demo.pictures import contact_sheet, curves
+from multiflow.demo.segmentation import AUGMENTATION, index_pairs, train
+from multiflow.flows.iterators import MultiDirectoryIterator
 from multiflow.samples import write_samples, write_segmentation_samples
 
 IMAGE_SIZE = (64, 64)
@@ -238,7 +238,3 @@ def _draw_history(history: dict[str, list[float]]) -> Image.Image:
         },
         title="Training",
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from multiflow import extras
-from multiflow.affine import FILL_MODES, OUTSIDE
+from multiflow.augment.affine import FILL_MODES, OUTSIDE
 
 FLOATS = (np.float32, np.float64)
 NUM_CHECKS = 300
@@ -165,26 +165,26 @@ def _warp_compiled(kernels: Any, image: np.ndarray, target: np.ndarray, warp: Wa
         kernels.take(source, destination, positions.reshape(-1), cval, scale, channels)
     else:
         levels = _LEVELS if image.dtype == np.uint8 else None
-        path = _path(kernels, size, warp)
-        kernels.warp_linear(source, destination, path, cval, scale, channels, levels)
+        geometry = _geometry(kernels, size, warp)
+        kernels.warp_linear(source, destination, geometry, cval, scale, channels, levels)
 
 
 def _positions_compiled(kernels: Any, size: tuple[int, ...], warp: Warp) -> np.ndarray:
     positions = np.empty(size, np.int32)
-    kernels.find_positions(_path(kernels, size, warp), positions)
+    kernels.find_positions(_geometry(kernels, size, warp), positions)
     return positions
 
 
-def _path(kernels: Any, size: tuple[int, ...], warp: Warp) -> Any:
+def _geometry(kernels: Any, size: tuple[int, ...], warp: Warp) -> Any:
     matrix = np.zeros((2, 4))
     matrix[:, :2] = warp.matrix[:, :2]
     matrix[:, _offset_column()] = warp.matrix[:, 2]
-    return kernels.Path(*size, matrix, *warp.flips, FILL_MODES.index(warp.fill_mode))
+    return kernels.Geometry(*size, matrix, *warp.flips, FILL_MODES.index(warp.fill_mode))
 
 
 @functools.cache
 def _offset_column() -> int | None:
-    """Where `kernels.Path` expects the offset: 2 if SciPy adds it first, 3 if last (up to 1.15).
+    """Where `Geometry` expects the offset: 2 if SciPy adds it first, 3 if last (up to 1.15).
 
     None if this SciPy does neither. Results in float32 rarely show it, so float64 is looked at.
     """
@@ -222,7 +222,7 @@ def _kernels_for(image_dtype: Any, target_dtype: Any, num_channels: int) -> Modu
     image_dtype, target_dtype = np.dtype(image_dtype), np.dtype(target_dtype)
     if target_dtype not in FLOATS or image_dtype not in (np.uint8, target_dtype):
         return None
-    kernels = extras.import_kernels()
+    kernels = extras.find("multiflow.augment.kernels")
     kind = (image_dtype, target_dtype, num_channels)
     if kernels and kind not in _exact_kinds:
         with _checking:

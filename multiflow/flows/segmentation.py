@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from multiflow import _array_checks, _checks
-from multiflow.batches import save_images, useful_threads
-from multiflow.drawing import Parameters, Samples
-from multiflow.masks import MaskSource, mask_sources, weight_sources
+from multiflow import _checks
+from multiflow.augment.draws import Parameters, Samples
+from multiflow.augment.steps import Transformer, is_overridden, source_positions
+from multiflow.flows import _array_checks
+from multiflow.flows.batch import save_images, useful_threads
+from multiflow.flows.masks import MaskSource, mask_sources, weight_sources
+from multiflow.flows.presenting import PresentableIterator
+from multiflow.images.resize import Resized
+from multiflow.index.splitting import Split, choose_subset
 from multiflow.parallel import read_all, run_all
-from multiflow.presenting import PresentableIterator
-from multiflow.resize import Resized
-from multiflow.splitting import Split, choose_subset
 from multiflow.structures import leaves, rebuild
-from multiflow.transforms import Transformer, is_overridden, source_positions
 
 
 class SegmentationIterator(PresentableIterator):

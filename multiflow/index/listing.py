@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from multiflow import _checks
-from multiflow.paths import CompactPaths
+from multiflow.index.paths import CompactPaths
 from multiflow.progress import PATIENCE, with_progress
 
 # Keras' own words: scripts filter this warning by its text.

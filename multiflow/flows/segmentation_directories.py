@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 
 from multiflow import _checks, _keras
-from multiflow.cache import cache_files
-from multiflow.decoding import NUM_CHANNELS
-from multiflow.files import (
-    COLOUR_MODES,
-    Header,
-    ImageAndArrayFiles,
-    MaskFiles,
-    Size,
-    is_numpy_file,
+from multiflow.augment.steps import Transformer
+from multiflow.flows.segmentation import SegmentationIterator
+from multiflow.images.cache import cache_files
+from multiflow.images.decoding import NUM_CHANNELS
+from multiflow.images.files import ImageAndArrayFiles, MaskFiles, Size
+from multiflow.images.headers import (
+    common_image_channels,
+    common_mask_form,
+    common_size,
+    read_headers,
+    warn_of_doubtful_masks,
 )
-from multiflow.pairs import Pair, Problems, pair_files, read_headers, resolve_roots
-from multiflow.segmentation import SegmentationIterator
-from multiflow.splitting import Split, choose_subset
-from multiflow.transforms import Transformer
+from multiflow.index.pairs import Pair, Problems, pair_files, resolve_roots
+from multiflow.index.splitting import Split, choose_subset
 
 
 class SegmentationDirectoryIterator(SegmentationIterator):
@@ -212,66 +212,3 @@ def take_subset(pairs: Sequence[Pair], subset: str | None, split: Split) -> list
         paths=[pair.image for pair in pairs],
     )
     return [pairs[position] for position in positions]
-
-
-def common_size(pairs: Sequence[Pair], headers: Sequence[Header]) -> Size:
-    """The one size of all images, for which no `target_size` is needed."""
-    examples = {header.size: pair.image for pair, header in zip(pairs, headers, strict=True)}
-    return _only(examples, "images of one size (height, width)", "Set `target_size`.")
-
-
-def common_image_channels(pairs: Sequence[Pair], headers: Sequence[Header], color_mode: str) -> int:
-    """The number of channels of all images: of `.npy` files their own, else of the color mode."""
-    examples = {
-        (header.num_channels or 1) if is_numpy_file(pair.image) else NUM_CHANNELS[color_mode]: (
-            pair.image
-        )
-        for pair, header in zip(pairs, headers, strict=True)
-    }
-    return _only(examples, "images of one number of channels", "Part them into several flows.")
-
-
-def common_mask_form(
-    pairs: Sequence[Pair], headers: Sequence[Header], mask_colors: Mapping[Any, int] | None
-) -> tuple[int | None, np.dtype]:
-    """The number of channels (None for no channel axis) and the dtype of all masks."""
-    if mask_colors is not None:
-        for pair, header in zip(pairs, headers, strict=True):
-            if header.mode not in COLOUR_MODES:
-                raise ValueError(
-                    f"`mask_colors` is for pictures of the modes {sorted(COLOUR_MODES)}. Received "
-                    f"{pair.mask!r} of mode {header.mode!r}."
-                )
-        return None, np.result_type(*map(np.min_scalar_type, mask_colors.values()))
-    examples = {header.num_channels: pair.mask for pair, header in zip(pairs, headers, strict=True)}
-    num_channels = _only(
-        examples,
-        "masks of one number of channels (None: one, without an axis)",
-        "Turn colours into class numbers with `mask_colors`, or convert the files.",
-    )
-    return num_channels, np.result_type(*{header.dtype for header in headers})
-
-
-def warn_of_doubtful_masks(pairs: Sequence[Pair], headers: Sequence[Header]) -> None:
-    """Warns of masks whose format does not keep values, and of values of two meanings."""
-    lossy = [pair.mask for pair in pairs if pair.mask.lower().endswith(("jpg", "jpeg"))]
-    if lossy:
-        _checks.warn(
-            f"{len(lossy)} masks are JPEG files, such as {lossy[0]!r}. JPEG changes values near "
-            "edges, so that they hold values that nobody drew. Save masks as PNG; until then, "
-            "`mask_preprocessing_function` can round them."
-        )
-    examples = {header.mode: pair.mask for pair, header in zip(pairs, headers, strict=True)}
-    one_channel = {mode: path for mode, path in examples.items() if mode in ("1", "L", "P")}
-    if len(one_channel) > 1:
-        _checks.warn(
-            "The masks are partly of 1 bit, grey levels or palette indices (modes 1, L and P), "
-            f"which rarely mean the same: {one_channel}. Save them in one mode."
-        )
-
-
-def _only(examples: Mapping[Any, str], what: str, remedy: str) -> Any:
-    if len(examples) > 1:
-        shown = ", ".join(f"{value} as {path!r}" for value, path in examples.items())
-        raise ValueError(f"The flow needs {what}. Received {shown}. {remedy}")
-    return next(iter(examples))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from multiflow import _checks, extras
-from multiflow.drawing import random_state_kept
-from multiflow.epochs import PortableIterator
+from multiflow.augment.draws import random_state_kept
+from multiflow.flows.flow import PortableIterator
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -192,7 +192,7 @@ class PresentableIterator(PortableIterator):
         columns: int,
         mask_names: Mapping[Any, str] | None,
     ) -> Figure:
-        from multiflow import showing
+        from multiflow.show import figures
 
         images = np.concatenate([self._images_in(batch) for batch in batches])[: len(captions)]
         kinds = list(zip(*map(self._masks_in, batches), strict=True))
@@ -208,15 +208,15 @@ class PresentableIterator(PortableIterator):
         for of_kind in kinds:
             names, masks = zip(*of_kind, strict=True)
             layers.append(
-                showing.colour_masks(
+                figures.colour_masks(
                     names[0],
                     np.concatenate(masks)[: len(captions)],
                     channels_first=self.data_format == "channels_first",
                     mask_names=mask_names,
                 )
             )
-        visible = showing.make_visible(images, self.image_data_generator)
-        return showing.draw(visible, captions, title=title, columns=columns, layers=layers)
+        visible = figures.make_visible(images, self.image_data_generator)
+        return figures.draw(visible, captions, title=title, columns=columns, layers=layers)
 
     def _images_in(self, batch: Any) -> np.ndarray:
         inputs = batch[0] if isinstance(batch, tuple) else batch

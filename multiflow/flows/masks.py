@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from multiflow import _array_checks, _checks
-from multiflow.drawing import Samples
+from multiflow import _checks
+from multiflow.augment.draws import Samples
+from multiflow.augment.steps import one_hot, take_pixels
+from multiflow.flows import _array_checks
 from multiflow.parallel import is_in_memory, reads_in_threads
 from multiflow.structures import leaves, spread
-from multiflow.transforms import one_hot, take_pixels
 
 
 class _Source:

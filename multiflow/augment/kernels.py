@@ -1,32 +1,20 @@
 """SciPy's affine warp at orders 0 and 1 as compiled loops; needs numba, from the extra `fast`.
 
 The arithmetic is that of `scipy.ndimage.affine_transform`, operation for operation, so that results
-are equal bit for bit; `multiflow.warp` checks that they are, on the machine at hand.
+are equal bit for bit; `multiflow.augment.warp` checks that they are, on the machine at hand.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from multiflow.affine import FILL_MODES, OUTSIDE
+from multiflow.augment.affine import FILL_MODES, OUTSIDE
+from multiflow.compiling import compiled
 
 NEAREST, CONSTANT, REFLECT, WRAP = range(len(FILL_MODES))
-
-
-def compiled(function: Callable[..., Any]) -> Any:
-    """The function as machine code that lets other threads run, kept on disk where possible.
-
-    Fast-math stays off: it would reorder sums, fuse products and lose the sign of zero.
-    """
-    try:
-        return numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # none of the folders for it can be written to
-        return numba.njit(nogil=True)(function)
 
 
 class Pixels(NamedTuple):
@@ -37,7 +25,7 @@ class Pixels(NamedTuple):
     channel_stride: int
 
 
-class Path(NamedTuple):
+class Geometry(NamedTuple):
     """Where the pixels of a warped and then flipped image come from.
 
     The rows of `matrix` are `(per_row, per_column, offset, late_offset)`, of which one offset is 0:
@@ -54,11 +42,11 @@ class Path(NamedTuple):
 
 
 @compiled
-def coordinate(path: Path, row: int, column: int) -> tuple[float, float]:
+def coordinate(geometry: Geometry, row: int, column: int) -> tuple[float, float]:
     """Where a pixel comes from, as SciPy rounds it: step by step, nothing fused."""
-    matrix = path.matrix
-    i = path.height - 1 - row if path.flip_rows else row
-    j = path.width - 1 - column if path.flip_columns else column
+    matrix = geometry.matrix
+    i = geometry.height - 1 - row if geometry.flip_rows else row
+    j = geometry.width - 1 - column if geometry.flip_columns else column
     return (
         ((matrix[0, 2] + i * matrix[0, 0]) + j * matrix[0, 1]) + matrix[0, 3],
         ((matrix[1, 2] + i * matrix[1, 0]) + j * matrix[1, 1]) + matrix[1, 3],
@@ -91,17 +79,17 @@ def fold(x: float, length: int, fill_mode: int) -> float:
 
 
 @compiled
-def run_inside(path: Path, i: int, with_neighbours: bool) -> tuple[int, int]:
+def run_inside(geometry: Geometry, i: int, with_neighbours: bool) -> tuple[int, int]:
     """The first pixel of a row that comes from inside the image, and the one after the last.
 
     Coordinates move one way along a row, so between these two all come from inside.
     """
-    last_row, last_column = path.height - 1, path.width - 1
-    begin, end = path.width, 0
+    last_row, last_column = geometry.height - 1, geometry.width - 1
+    begin, end = geometry.width, 0
     for from_end in range(2):
-        for distance in range(path.width):
+        for distance in range(geometry.width):
             j = last_column - distance if from_end else distance
-            row, column = coordinate(path, i, j)
+            row, column = coordinate(geometry, i, j)
             if (0.0 <= row < last_row and 0.0 <= column < last_column) or (
                 not with_neighbours and 0.0 <= row <= last_row and 0.0 <= column <= last_column
             ):
@@ -130,18 +118,18 @@ def set_taps(
     target: int,
     row: float,
     column: float,
-    path: Path,
+    geometry: Geometry,
     pixel_stride: int,
     mirrored: bool,
 ) -> None:
     """Notes which four pixels are blended at a coordinate, and the weights of the first."""
     top, left = math.floor(row), math.floor(column)
     stride = np.int32(pixel_stride)
-    row_stride = np.int32(path.width) * stride
-    row_0 = tap(top, path.height, mirrored) * row_stride
-    row_1 = tap(top + 1.0, path.height, mirrored) * row_stride
-    column_0 = tap(left, path.width, mirrored) * stride
-    column_1 = tap(left + 1.0, path.width, mirrored) * stride
+    row_stride = np.int32(geometry.width) * stride
+    row_0 = tap(top, geometry.height, mirrored) * row_stride
+    row_1 = tap(top + 1.0, geometry.height, mirrored) * row_stride
+    column_0 = tap(left, geometry.width, mirrored) * stride
+    column_1 = tap(left + 1.0, geometry.width, mirrored) * stride
     taps[0, target] = np.uint32(row_0 + column_0)
     taps[1, target] = np.uint32(row_0 + column_1)
     taps[2, target] = np.uint32(row_1 + column_0)
@@ -160,7 +148,7 @@ def read(values: np.ndarray, place: int, levels: np.ndarray | None) -> float:
 def warp_linear(
     source: Pixels,
     target: Pixels,
-    path: Path,
+    geometry: Geometry,
     cval: float,
     scale: float,
     channels: tuple[int, ...],
@@ -175,7 +163,7 @@ def warp_linear(
     Args:
         source: the image, of uint8 or of the dtype of the target.
         target: what to write to, of float32 or float64.
-        path: the warp.
+        geometry: the warp.
         cval: the value of pixels outside the image, if the fill mode is `CONSTANT`.
         scale: a factor for the result, of its dtype.
         channels: a tuple with an entry for each channel, so that their number is known when the
@@ -183,7 +171,7 @@ def warp_linear(
         levels: for an image of uint8 the values 0 to 255 in float64: to look them up is faster
             than to convert. None for others.
     """
-    height, width, fill_mode = path.height, path.width, path.fill_mode
+    height, width, fill_mode = geometry.height, geometry.width, geometry.fill_mode
     taps = np.empty((4, width), np.uint32)
     weights = np.empty((2, width), np.float64)
     values, out = source.values, target.values
@@ -191,19 +179,19 @@ def warp_linear(
     target_channel = np.uint64(target.channel_stride)
     pixel_stride = np.uint64(target.pixel_stride)
     for i in range(height):
-        first, stop = run_inside(path, i, False) if fill_mode == CONSTANT else (0, width)
+        first, stop = run_inside(geometry, i, False) if fill_mode == CONSTANT else (0, width)
         for j in range(width):
-            row, column = coordinate(path, i, j)
-            set_taps(taps, weights, j, row, column, path, source.pixel_stride, False)
+            row, column = coordinate(geometry, i, j)
+            set_taps(taps, weights, j, row, column, geometry, source.pixel_stride, False)
         if fill_mode != NEAREST:
-            begin, end = run_inside(path, i, True)
+            begin, end = run_inside(geometry, i, True)
             for j in range(first, stop):
                 if begin <= j < end:
                     continue
-                row, column = coordinate(path, i, j)
+                row, column = coordinate(geometry, i, j)
                 row, column = fold(row, height, fill_mode), fold(column, width, fill_mode)
                 mirrored = fill_mode != REFLECT
-                set_taps(taps, weights, j, row, column, path, source.pixel_stride, mirrored)
+                set_taps(taps, weights, j, row, column, geometry, source.pixel_stride, mirrored)
         row_place = np.uint64(i * width * target.pixel_stride)
         for j in range(np.uint64(first), np.uint64(stop)):
             tap_0, tap_1, tap_2, tap_3 = taps[0, j], taps[1, j], taps[2, j], taps[3, j]
@@ -233,38 +221,38 @@ def warp_linear(
 
 
 @compiled
-def nearest(row: float, column: float, path: Path, mirrored: bool) -> np.int32:
+def nearest(row: float, column: float, geometry: Geometry, mirrored: bool) -> np.int32:
     """The position in the flattened image of the pixel nearest to a coordinate."""
-    row_0 = tap(math.floor(row + 0.5), path.height, mirrored)
-    column_0 = tap(math.floor(column + 0.5), path.width, mirrored)
-    return row_0 * np.int32(path.width) + column_0
+    row_0 = tap(math.floor(row + 0.5), geometry.height, mirrored)
+    column_0 = tap(math.floor(column + 0.5), geometry.width, mirrored)
+    return row_0 * np.int32(geometry.width) + column_0
 
 
 @compiled
-def find_positions(path: Path, positions: np.ndarray) -> None:
+def find_positions(geometry: Geometry, positions: np.ndarray) -> None:
     """Which pixel each pixel of a warped and flipped image is, at order 0.
 
     Args:
-        path: the warp.
+        geometry: the warp.
         positions: int32 array of shape `(height, width)`, to be filled with positions in the
             flattened image, and `OUTSIDE` where the fill mode is `CONSTANT`.
     """
-    height, width, fill_mode = path.height, path.width, path.fill_mode
+    height, width, fill_mode = geometry.height, geometry.width, geometry.fill_mode
     for i in range(height):
         for j in range(width):
-            row, column = coordinate(path, i, j)
-            positions[i, j] = nearest(row, column, path, False)
+            row, column = coordinate(geometry, i, j)
+            positions[i, j] = nearest(row, column, geometry, False)
         if fill_mode != NEAREST:
-            begin, end = run_inside(path, i, True)
+            begin, end = run_inside(geometry, i, True)
             for j in range(width):
                 if begin <= j < end:
                     continue
-                row, column = coordinate(path, i, j)
+                row, column = coordinate(geometry, i, j)
                 row, column = fold(row, height, fill_mode), fold(column, width, fill_mode)
                 if row == OUTSIDE or column == OUTSIDE:
                     positions[i, j] = OUTSIDE
                     continue
-                positions[i, j] = nearest(row, column, path, fill_mode != REFLECT)
+                positions[i, j] = nearest(row, column, geometry, fill_mode != REFLECT)
 
 
 @compiled
@@ -296,33 +284,3 @@ def take(
             out[place] *= scale
             origin += np.uint32(source.channel_stride)
             place += np.uint64(target.channel_stride)
-
-
-@compiled
-def pick(
-    image: np.ndarray,
-    width: int,
-    rows: np.ndarray,
-    columns: np.ndarray,
-    out: np.ndarray,
-    channels: tuple[int, ...],
-) -> None:
-    """Writes the pixels where some rows and columns of an image cross.
-
-    Args:
-        image: flat array of an image with its channels last.
-        width: of the image.
-        rows: which rows.
-        columns: which columns.
-        out: flat array for the result.
-        channels: a tuple with an entry for each channel.
-    """
-    place = np.uint64(0)
-    for row in rows:
-        row_place = np.uint64(row * width * len(channels))
-        for column in columns:
-            origin = row_place + np.uint64(column * len(channels))
-            for _ in range(len(channels)):
-                out[place] = image[origin]
-                origin += np.uint64(1)
-                place += np.uint64(1)

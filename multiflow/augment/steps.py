@@ -9,16 +9,16 @@ import keras
 import numpy as np
 
 from multiflow import _checks, _keras
-from multiflow.affine import OUTSIDE, affine_matrix
-from multiflow.brightness import (
+from multiflow.augment.affine import OUTSIDE, affine_matrix
+from multiflow.augment.brightness import (
     Range,
     change_brightness,
     change_brightness_in_place,
     is_blackened,
     value_range,
 )
-from multiflow.drawing import Parameters, draw_transform
-from multiflow.warp import FLOATS, Warp, flipped, warp_image, warp_positions
+from multiflow.augment.draws import Parameters, draw_transform
+from multiflow.augment.warp import FLOATS, Warp, flipped, warp_image, warp_positions
 
 
 class Transformer(_keras.ImageDataGenerator):

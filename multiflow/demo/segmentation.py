@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from multiflow import MultiDirImageDataGenerator
-from multiflow.pictures import COLOURS, contact_sheet
-from multiflow.resize import resize
-from multiflow.segmentation_files import SegmentationDirectoryIterator
+from multiflow.demo.pictures import COLOURS, contact_sheet
+from multiflow.flows.segmentation_directories import SegmentationDirectoryIterator
+from multiflow.images.resize import resize
 
 AUGMENTATION: dict[str, Any] = {
     "rotation_range": 20,

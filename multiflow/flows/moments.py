@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 
-from multiflow.epochs import PortableIterator
+from multiflow.augment.steps import Transformer
+from multiflow.flows.flow import PortableIterator
 from multiflow.progress import with_progress
-from multiflow.transforms import Transformer
 
 
 class Moments:

@@ -14,9 +14,8 @@ import numpy as np
 from keras.utils import PyDataset
 
 from multiflow import _checks, _keras
-from multiflow.batches import transform_batch
-from multiflow.brightness import Range, value_range
-from multiflow.drawing import (
+from multiflow.augment.brightness import Range, value_range
+from multiflow.augment.draws import (
     Draws,
     GlobalDraws,
     NoDraws,
@@ -25,8 +24,9 @@ from multiflow.drawing import (
     Samples,
     order_of_epoch,
 )
+from multiflow.augment.steps import Transformer
+from multiflow.flows.batch import transform_batch
 from multiflow.parallel import is_in_memory, read_all
-from multiflow.transforms import Transformer
 
 if TYPE_CHECKING:
     from typing_extensions import Self

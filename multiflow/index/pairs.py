@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from multiflow import _checks
-from multiflow.files import UNREADABLE, Header, read_header
-from multiflow.index import Source, list_images, resolve_sources
-from multiflow.progress import PATIENCE, with_progress
+from multiflow.index.listing import Source, list_images, resolve_sources
 
 NUM_NAMED = 10  # how many paths of one kind an error names
 
@@ -155,36 +153,3 @@ def _key_of_image(image: str, mask_path: Callable[[str], str] | None) -> str:
             f"`mask_path` must return the path of a mask, a str. For {image!r} it returned {mask!r}"
         )
     return os.path.normpath(mask)
-
-
-def read_headers(
-    pairs: Sequence[Pair], problems: Problems, *, channels_first: bool
-) -> tuple[list[Header], list[Header]]:
-    """The headers of the images and of the masks, of all pairs that can be read.
-
-    Args:
-        pairs: the paths.
-        problems: takes note of files that cannot be read, and of pairs of different size.
-        channels_first: whether the channels of `.npy` files come before the rows.
-    """
-
-    def read(path: str, *, is_mask: bool) -> Header | None:
-        try:
-            return read_header(path, channels_first=channels_first, is_mask=is_mask)
-        except UNREADABLE as error:
-            problems.add("files that cannot be read", f"{path!r} ({error})")
-            return None
-
-    images, masks = [], []
-    for pair in with_progress(pairs, len(pairs), "pair", patience=PATIENCE):
-        image, mask = read(pair.image, is_mask=False), read(pair.mask, is_mask=True)
-        if image is None or mask is None:
-            continue
-        images.append(image)
-        masks.append(mask)
-        if image.size != mask.size:
-            problems.add(
-                "pairs of different size (height, width)",
-                f"{pair.image!r} {image.size} and {pair.mask!r} {mask.size}",
-            )
-    return images, masks

@@ -1,0 +1,1 @@
+"""Beside the stages: a demo that trains small networks, `python -m multiflow.demo`."""

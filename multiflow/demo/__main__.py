@@ -1,0 +1,7 @@
+"""`python -m multiflow.demo`."""
+
+import sys
+
+from multiflow.demo.classification import main
+
+sys.exit(main())

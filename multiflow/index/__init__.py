@@ -1,0 +1,1 @@
+"""Stage 1: folders and files become names, labels, sources and subsets; no pixel is read."""

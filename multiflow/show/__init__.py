@@ -1,0 +1,1 @@
+"""Beside the stages: what people look at, as figures and as tables."""
