@@ -10,20 +10,20 @@ import numpy as np
 from keras.utils import PyDataset
 
 from multiflow import _checks
-from multiflow.augment.draws import drawing_in_turn
-from multiflow.augment.steps import Transformer
-from multiflow.flows.flow import PortableIterator
-from multiflow.flows.iterators import (
-    ArrayIterator,
-    DataFrameIterator,
-    DirectoryIterator,
-    MultiDirectoryIterator,
-    take_arrays,
-)
+from multiflow.augment.draws import check_rng
+from multiflow.augment.transformer import Transformer
+from multiflow.flows.arrays import ArrayIterator, take_subset
+from multiflow.flows.dataframe import DataFrameIterator
+from multiflow.flows.directories import DirectoryIterator, MultiDirectoryIterator
+from multiflow.flows.flow import Flow
+from multiflow.flows.masks import MaskOptions
 from multiflow.flows.moments import fit_generator
+from multiflow.flows.options import Batching, Saving, Workers
 from multiflow.flows.segmentation import SegmentationIterator
 from multiflow.flows.segmentation_directories import SegmentationDirectoryIterator
-from multiflow.index.splitting import Split
+from multiflow.images.files import Reading
+from multiflow.index.splitting import Split, check_split
+from multiflow.parallel import check_threads
 
 
 class MultiDirImageDataGenerator(Transformer):
@@ -196,11 +196,11 @@ class MultiDirImageDataGenerator(Transformer):
         corrected: bool = False,
         threads: int | None = None,
     ) -> None:
-        _checks.check_split(split_seed, split_groups)
-        _checks.check_rng(rng)
+        check_split(split_seed, split_groups)
+        check_rng(rng)
         _checks.check_flag("augment_validation", augment_validation)
         _checks.check_flag("corrected", corrected)
-        _checks.check_threads(threads)
+        check_threads(threads)
         self.augment_validation = augment_validation
         self.split_seed = split_seed
         self.split_groups = split_groups
@@ -291,7 +291,7 @@ class MultiDirImageDataGenerator(Transformer):
                 f"`fit` takes the options {sorted(flow_options)} with folders only. Received "
                 f"{type(x).__name__}."
             )
-        if isinstance(x, PortableIterator):
+        if isinstance(x, Flow):
             if augment:
                 raise ValueError(
                     "`fit` of an iterator or of folders takes the images as they are. Leave "
@@ -305,7 +305,7 @@ class MultiDirImageDataGenerator(Transformer):
             )
         elif self.rng == "per_sample" and seed is not None:
             # Keras transforms the images one after the other.
-            with drawing_in_turn(seed):
+            with self._stream.in_turn(seed):
                 super().fit(x, augment=augment, rounds=rounds)
         else:
             super().fit(x, augment=augment, rounds=rounds, seed=seed)
@@ -374,7 +374,7 @@ class MultiDirImageDataGenerator(Transformer):
         split = Split.of(self)
         own_subset = None if split.is_keras else subset
         if own_subset is not None:
-            x, y, sample_weight = take_arrays(
+            x, y, sample_weight = take_subset(
                 x, y, sample_weight, split, own_subset, ignore_class_split=ignore_class_split
             )
         iterator = super().flow(
@@ -390,13 +390,8 @@ class MultiDirImageDataGenerator(Transformer):
             ignore_class_split=ignore_class_split,
             subset=subset if own_subset is None else None,
         )
-        return ArrayIterator.from_keras(
-            iterator,
-            subset,
-            workers=workers,
-            use_multiprocessing=use_multiprocessing,
-            max_queue_size=max_queue_size,
-        )
+        fetching = Workers(workers, use_multiprocessing, max_queue_size)
+        return ArrayIterator.adopt(iterator, subset, fetching)
 
     def flow_from_directory(
         self,
@@ -483,26 +478,14 @@ class MultiDirImageDataGenerator(Transformer):
         return DirectoryIterator(
             directory,
             self,
-            target_size=target_size,
-            color_mode=color_mode,
             classes=classes,
             class_mode=class_mode,
-            data_format=self.data_format,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            save_to_dir=save_to_dir,
-            save_prefix=save_prefix,
-            save_format=save_format,
             follow_links=follow_links,
             subset=subset,
-            interpolation=interpolation,
-            keep_aspect_ratio=keep_aspect_ratio,
-            dtype=self.dtype,
-            cache=cache,
-            workers=workers,
-            use_multiprocessing=use_multiprocessing,
-            max_queue_size=max_queue_size,
+            reading=Reading(target_size, color_mode, interpolation, keep_aspect_ratio, cache),
+            batching=Batching(batch_size, shuffle, seed),
+            saving=Saving(save_to_dir, save_prefix, save_format),
+            workers=Workers(workers, use_multiprocessing, max_queue_size),
         )
 
     def flow_from_directories(
@@ -647,26 +630,14 @@ class MultiDirImageDataGenerator(Transformer):
         return MultiDirectoryIterator(
             directories,
             self,
-            target_size=target_size,
-            color_mode=color_mode,
             classes=classes,
             class_mode=class_mode,
-            data_format=self.data_format,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            save_to_dir=save_to_dir,
-            save_prefix=save_prefix,
-            save_format=save_format,
             follow_links=follow_links,
             subset=subset,
-            interpolation=interpolation,
-            keep_aspect_ratio=keep_aspect_ratio,
-            dtype=self.dtype,
-            cache=cache,
-            workers=workers,
-            use_multiprocessing=use_multiprocessing,
-            max_queue_size=max_queue_size,
+            reading=Reading(target_size, color_mode, interpolation, keep_aspect_ratio, cache),
+            batching=Batching(batch_size, shuffle, seed),
+            saving=Saving(save_to_dir, save_prefix, save_format),
+            workers=Workers(workers, use_multiprocessing, max_queue_size),
         )
 
     def flow_from_dataframe(
@@ -773,17 +744,12 @@ class MultiDirImageDataGenerator(Transformer):
             validate_filenames=validate_filenames,
             **kwargs,
         )
-        own = DataFrameIterator.from_keras(
-            iterator,
-            subset,
-            workers=workers,
-            use_multiprocessing=use_multiprocessing,
-            max_queue_size=max_queue_size,
-        )
+        fetching = Workers(workers, use_multiprocessing, max_queue_size)
+        flow = DataFrameIterator.adopt(iterator, subset, fetching)
         if own_subset is not None:
-            own.keep_subset(own_subset)
-        own.keep_images(cache)
-        return own
+            flow.keep_subset(own_subset)
+        flow.fill_cache(cache)
+        return flow
 
     def flow_segmentation(
         self,
@@ -891,23 +857,19 @@ class MultiDirImageDataGenerator(Transformer):
             x,
             y,
             self,
-            batch_size=batch_size,
-            shuffle=shuffle,
             sample_weight=sample_weight,
-            seed=seed,
-            save_to_dir=save_to_dir,
-            save_prefix=save_prefix,
-            save_format=save_format,
             subset=subset,
             target_size=target_size,
             interpolation=interpolation,
-            mask_fill_mode=mask_fill_mode,
-            mask_cval=mask_cval,
-            num_classes=num_classes,
-            mask_preprocessing_function=mask_preprocessing_function,
-            workers=workers,
-            use_multiprocessing=use_multiprocessing,
-            max_queue_size=max_queue_size,
+            masks=MaskOptions(
+                fill_mode=mask_fill_mode or self.fill_mode,
+                cval=mask_cval,
+                num_classes=num_classes,
+                function=mask_preprocessing_function,
+            ),
+            batching=Batching(batch_size, shuffle, seed),
+            saving=Saving(save_to_dir, save_prefix, save_format),
+            workers=Workers(workers, use_multiprocessing, max_queue_size),
         )
 
     def flow_segmentation_from_directories(
@@ -1039,28 +1001,20 @@ class MultiDirImageDataGenerator(Transformer):
             image_directories,
             mask_directories,
             self,
-            target_size=target_size,
-            color_mode=color_mode,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            save_to_dir=save_to_dir,
-            save_prefix=save_prefix,
-            save_format=save_format,
             follow_links=follow_links,
             subset=subset,
-            interpolation=interpolation,
-            keep_aspect_ratio=keep_aspect_ratio,
             mask_path=mask_path,
             mask_colors=mask_colors,
-            mask_fill_mode=mask_fill_mode,
-            mask_cval=mask_cval,
-            num_classes=num_classes,
-            mask_preprocessing_function=mask_preprocessing_function,
-            cache=cache,
-            workers=workers,
-            use_multiprocessing=use_multiprocessing,
-            max_queue_size=max_queue_size,
+            reading=Reading(target_size, color_mode, interpolation, keep_aspect_ratio, cache),
+            masks=MaskOptions(
+                fill_mode=mask_fill_mode or self.fill_mode,
+                cval=mask_cval,
+                num_classes=num_classes,
+                function=mask_preprocessing_function,
+            ),
+            batching=Batching(batch_size, shuffle, seed),
+            saving=Saving(save_to_dir, save_prefix, save_format),
+            workers=Workers(workers, use_multiprocessing, max_queue_size),
         )
 
 

@@ -7,9 +7,8 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from numbers import Integral
 from typing import Any, TypeVar
-
-import numpy as np
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -65,20 +64,10 @@ def run_all(
     return [results[position] for position in range(len(items))]
 
 
-def read_all(array: Any, samples: Any, threads: int | None) -> list[np.ndarray]:
-    """The given samples of an array, read in threads if it allows that, and is not in memory."""
-    in_threads = reads_in_threads(array) and not isinstance(array, np.ndarray)
-    return run_all(lambda sample: np.asarray(array[sample]), samples, threads if in_threads else 1)
-
-
-def reads_in_threads(array: Any) -> bool:
-    """Whether several samples can be read at once; who knows that of other libraries' arrays."""
-    return isinstance(array, np.ndarray) or getattr(array, "reads_in_threads", False)
-
-
-def is_in_memory(array: Any) -> bool:
-    """Whether reading all of an array costs no reading of files."""
-    return isinstance(array, np.ndarray) and not isinstance(array, np.memmap)
+def check_threads(threads: Any) -> None:
+    """Refuses a `threads` that is neither None nor a number of threads."""
+    if threads is not None and not (isinstance(threads, Integral) and int(threads) > 0):
+        raise ValueError(f"`threads` must be None or a positive integer. Received: {threads!r}")
 
 
 @functools.cache

@@ -16,7 +16,7 @@ from comparison import fingerprint, random_state
 from PIL import UnidentifiedImageError
 
 from multiflow import MultiDirImageDataGenerator, _keras
-from multiflow.flows import segmentation
+from multiflow.augment.move import Move
 from multiflow.images import files
 from multiflow.samples import write_segmentation_samples
 
@@ -139,9 +139,9 @@ def test_positions_are_found_once_per_fill_mode(
     monkeypatch: pytest.MonkeyPatch, weights: Any, fill_mode: str, num_modes: int
 ) -> None:
     calls = []
-    find = segmentation.source_positions
+    find = Move._find_sources
     monkeypatch.setattr(
-        segmentation, "source_positions", lambda *arguments: (calls.append(1), find(*arguments))[1]
+        Move, "_find_sources", lambda *arguments: (calls.append(1), find(*arguments))[1]
     )
     generator = MultiDirImageDataGenerator(rotation_range=20, fill_mode=fill_mode)
     flow = generator.flow_segmentation(

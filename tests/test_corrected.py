@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multiflow import MultiDirImageDataGenerator, _keras
+from multiflow.picks import Picks
 
 FILLED: dict[str, Any] = {"fill_mode": "constant", "cval": 99}
 COUNTING = np.arange(15.0).reshape(3, 5, 1)
@@ -31,15 +32,14 @@ def apply(
     # An override would take the flow off its fast path.
     flow = generator.flow(image[np.newaxis], batch_size=1)
     draws = _Fixed(parameters)
-    flow._draws = lambda index_array, epoch: draws
-    return flow[0][0]
+    return flow._make_batch(Picks.once(np.arange(1)), draws).images[0]
 
 
 class _Fixed:
     def __init__(self, parameters: dict[str, Any]) -> None:
         self.parameters = parameters
 
-    def draw_all(self, generator: Any, shape: Any) -> list[dict[str, Any]]:
+    def draw(self, generator: Any, shape: Any, picks: Picks) -> list[dict[str, Any]]:
         return [self.parameters]
 
 

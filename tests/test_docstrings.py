@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from multiflow import MultiDirImageDataGenerator, samples
-from multiflow.flows.iterators import ArrayIterator, MultiDirectoryIterator
+from multiflow.flows.arrays import ArrayIterator
+from multiflow.flows.directories import MultiDirectoryIterator
 
 METHODS = [
     method

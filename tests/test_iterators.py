@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from multiflow import MultiDirImageDataGenerator, _keras
-from multiflow.flows.iterators import DirectoryIterator
+from multiflow.flows.directories import DirectoryIterator
 
 MakeFlow = Callable[..., Any]
 

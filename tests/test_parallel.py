@@ -8,11 +8,10 @@ import sys
 import threading
 import time
 
-import numpy as np
 import pytest
 
 from multiflow import parallel
-from multiflow.parallel import num_cores, reads_in_threads, run_all
+from multiflow.parallel import num_cores, run_all
 
 
 @pytest.mark.parametrize("threads", [None, 1, 2, 7])
@@ -90,9 +89,3 @@ def test_works_when_no_thread_can_start(monkeypatch: pytest.MonkeyPatch) -> None
     pool.shutdown()
     monkeypatch.setattr(parallel, "_pool", lambda: pool)
     assert run_all(abs, range(5), 3) == [0, 1, 2, 3, 4]
-
-
-def test_other_libraries_arrays_are_read_one_by_one(tmp_path: object) -> None:
-    assert reads_in_threads(np.zeros(3))
-    assert reads_in_threads(np.memmap(f"{tmp_path}/a", np.uint8, "w+", shape=3))
-    assert not reads_in_threads([1, 2, 3])

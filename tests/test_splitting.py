@@ -21,7 +21,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from multiflow import MultiDirImageDataGenerator
-from multiflow.index.splitting import Split, choose_subset, nearest_total
+from multiflow.index.groups import nearest_total
+from multiflow.index.splitting import Split, choose_subset
 
 SUBSETS = ("training", "validation")
 UNEVEN = pytest.mark.filterwarnings("ignore:The validation subset", "ignore:One of the subsets")

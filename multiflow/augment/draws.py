@@ -6,17 +6,18 @@ import contextlib
 import itertools
 import os
 import random
-from collections.abc import Callable, Container, Iterator, Sequence
-from contextvars import ContextVar
+import threading
+from collections.abc import Callable, Container, Iterator
+from contextlib import AbstractContextManager
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from multiflow import _keras
+from multiflow.picks import Picks
 
 Parameters = dict[str, Any]
-Samples = Sequence[int] | np.ndarray
 
 # The parameters in Keras' order, with the values of those that are not drawn.
 _CONSTANTS: Parameters = {
@@ -36,57 +37,106 @@ _PLACES = {name: place for place, name in enumerate(_CONSTANTS)}
 _FOR_ORDER, _FOR_TRANSFORM = 0, 1
 
 
+class Stream(threading.local):
+    """The random numbers of the sample that a thread draws for, by `rng="per_sample"`.
+
+    A generator owns one. They come to its `get_random_transform` by this way because a user's
+    override of it need not pass on anything.
+    """
+
+    _give: Callable[[], np.ndarray] | None = None
+
+    @contextlib.contextmanager
+    def of(self, give: Callable[[], np.ndarray]) -> Iterator[None]:
+        """While it lasts, the numbers of this thread are those that `give` returns."""
+        before, self._give = self._give, give
+        try:
+            yield
+        finally:
+            self._give = before
+
+    def in_turn(self, seed: int) -> AbstractContextManager[None]:
+        """While it lasts, draws are for the samples 0, 1, 2 and so on."""
+        samples = itertools.count()
+        return self.of(lambda: _sample_numbers(seed, 0, next(samples)))
+
+    def draw(self, generator: Any, shape: tuple[int, ...], seed: int | None) -> Parameters:
+        """The parameters of the sample, without NumPy's global generator.
+
+        Args:
+            generator: the generator with the ranges.
+            shape: the shape of the image.
+            seed: None, or what the numbers depend on alone.
+        """
+        if seed is not None:
+            numbers = _sample_numbers(seed, 0, 0)
+        elif self._give is not None:
+            numbers = self._give()
+        else:
+            numbers = np.random.default_rng().random(len(_CONSTANTS))
+        return _transforms_of(generator, shape, numbers[np.newaxis])[0]
+
+    def __reduce__(self) -> tuple[type[Stream], tuple[()]]:
+        return Stream, ()  # a copy is in the middle of nothing
+
+
 class GlobalDraws(NamedTuple):
-    """Draws for a batch in Keras' way: all from NumPy's global generator, in turn."""
+    """Draws in Keras' way: all from NumPy's global generator, in turn."""
 
-    samples: Samples
+    def draw(self, generator: Any, shape: tuple[int, ...], picks: Picks) -> list[Parameters]:
+        """The parameters of all picks, by Keras' own method."""
+        return draw_transforms(generator, shape, len(picks))
 
-    def draw_one(self, generator: Any, shape: tuple[int, ...], position: int) -> Parameters:
-        """The parameters of one sample, by the generator's method, which may be overridden."""
+    def draw_one(
+        self, generator: Any, shape: tuple[int, ...], picks: Picks, number: int
+    ) -> Parameters:
+        """The parameters of one pick, by the generator's method, which may be overridden."""
         return generator.get_random_transform(shape)
-
-    def draw_all(self, generator: Any, shape: tuple[int, ...]) -> list[Parameters]:
-        """The parameters of all samples, by Keras' own method."""
-        return draw_transforms(generator, shape, len(self.samples))
 
 
 class SampleDraws(NamedTuple):
-    """Draws for a batch that depend on a seed, the epoch and the sample, and on nothing else."""
+    """Draws that depend on a seed, the epoch and the sample, and on nothing else.
 
-    samples: Samples
+    Attributes:
+        seed: the seed of the flow.
+        stream: that of the generator, for a `get_random_transform` that is overridden.
+        keys: None, or an int array with the number that stands for each sample of the flow in the
+            counter; their positions by default.
+    """
+
     seed: int
-    epoch: int
+    stream: Stream
+    keys: np.ndarray | None = None
 
-    def draw_one(self, generator: Any, shape: tuple[int, ...], position: int) -> Parameters:
-        """The parameters of one sample, by the generator's method, which may be overridden."""
-        token = _numbers.set(lambda: self._numbers(position))
-        try:
-            return generator.get_random_transform(shape)
-        finally:
-            _numbers.reset(token)
-
-    def draw_all(self, generator: Any, shape: tuple[int, ...]) -> list[Parameters]:
-        """The parameters of all samples, by Keras' own method."""
-        numbers = np.empty((len(self.samples), len(_CONSTANTS)))
-        for position, row in enumerate(numbers):
-            row[:] = self._numbers(position)
+    def draw(self, generator: Any, shape: tuple[int, ...], picks: Picks) -> list[Parameters]:
+        """The parameters of all picks, by Keras' own method."""
+        numbers = np.empty((len(picks), len(_CONSTANTS)))
+        for number, row in enumerate(numbers):
+            row[:] = self._numbers(picks, number)
         return _transforms_of(generator, shape, numbers)
 
-    def _numbers(self, position: int) -> np.ndarray:
-        return _sample_numbers(self.seed, self.epoch, self.samples[position])
+    def draw_one(
+        self, generator: Any, shape: tuple[int, ...], picks: Picks, number: int
+    ) -> Parameters:
+        """The parameters of one pick, by the generator's method, which may be overridden."""
+        with self.stream.of(lambda: self._numbers(picks, number)):
+            return generator.get_random_transform(shape)
+
+    def _numbers(self, picks: Picks, number: int) -> np.ndarray:
+        position = picks.positions[number]
+        key = position if self.keys is None else self.keys[position]
+        return _sample_numbers(self.seed, picks.epoch, key, picks.repeats[number])
 
 
 class NoDraws(NamedTuple):
-    """For a batch that is not transformed: None in the place of parameters, and nothing drawn."""
+    """For samples that are not transformed: None in the place of parameters, and nothing drawn."""
 
-    samples: Samples
+    def draw(self, generator: Any, shape: tuple[int, ...], picks: Picks) -> list[None]:
+        """None for each pick."""
+        return [None] * len(picks)
 
-    def draw_one(self, generator: Any, shape: tuple[int, ...], position: int) -> None:
+    def draw_one(self, generator: Any, shape: tuple[int, ...], picks: Picks, number: int) -> None:
         """None."""
-
-    def draw_all(self, generator: Any, shape: tuple[int, ...]) -> list[None]:
-        """None for each sample."""
-        return [None] * len(self.samples)
 
 
 Draws = GlobalDraws | SampleDraws | NoDraws
@@ -113,34 +163,6 @@ def draw_transforms(
     return _finish(generator, shape, dict(zip(ranges, drawn.T.tolist(), strict=True)))
 
 
-def draw_transform(generator: Any, shape: tuple[int, ...], seed: int | None) -> Parameters:
-    """The parameters of the sample that is being drawn for, without NumPy's global generator.
-
-    Args:
-        generator: the generator with the ranges.
-        shape: the shape of the image.
-        seed: None, or what the numbers depend on alone.
-    """
-    if seed is not None:
-        numbers = _sample_numbers(seed, 0, 0)
-    elif (of_sample := _numbers.get()) is not None:
-        numbers = of_sample()
-    else:
-        numbers = np.random.default_rng().random(len(_CONSTANTS))
-    return _transforms_of(generator, shape, numbers[np.newaxis])[0]
-
-
-@contextlib.contextmanager
-def drawing_in_turn(seed: int) -> Iterator[None]:
-    """While it lasts, draws that name no sample are for the samples 0, 1, 2 and so on."""
-    samples = itertools.count()
-    token = _numbers.set(lambda: _sample_numbers(seed, 0, next(samples)))
-    try:
-        yield
-    finally:
-        _numbers.reset(token)
-
-
 @contextlib.contextmanager
 def random_state_kept() -> Iterator[None]:
     """Afterwards, NumPy's and Python's global generators are where they were before."""
@@ -154,23 +176,19 @@ def random_state_kept() -> Iterator[None]:
 
 def order_of_epoch(seed: int, epoch: int, count: int) -> np.ndarray:
     """A permutation of `count` samples that depends on the seed and the epoch alone."""
-    return np.argsort(_philox(seed, epoch, 0, _FOR_ORDER).random_raw(count), kind="stable")
+    return np.argsort(_philox((seed, 0), epoch, 0, _FOR_ORDER).random_raw(count), kind="stable")
 
 
-# What gives the numbers of the sample that is being drawn for.
-_numbers: ContextVar[Callable[[], np.ndarray] | None] = ContextVar("_numbers", default=None)
-
-
-def _sample_numbers(seed: int, epoch: int, sample: int) -> np.ndarray:
+def _sample_numbers(seed: int, epoch: int, sample: int, repeat: int = 0) -> np.ndarray:
     """A number from [0, 1) for each parameter, whether or not it is drawn."""
-    bits = _philox(seed, epoch, sample, _FOR_TRANSFORM).random_raw(len(_CONSTANTS))
+    bits = _philox((seed, repeat), epoch, sample, _FOR_TRANSFORM).random_raw(len(_CONSTANTS))
     return (bits >> np.uint64(11)) * 2.0**-53
 
 
-def _philox(seed: int, epoch: int, sample: int, purpose: int) -> np.random.Philox:
+def _philox(key: tuple[int, int], epoch: int, sample: int, purpose: int) -> np.random.Philox:
     # The bits of a bit generator are the same in all versions of NumPy.
     counter = np.array([0, sample, epoch, purpose], np.uint64)
-    return np.random.Philox(key=np.array([seed, 0], np.uint64), counter=counter)
+    return np.random.Philox(key=np.array(key, np.uint64), counter=counter)
 
 
 def _transforms_of(generator: Any, shape: tuple[int, ...], numbers: np.ndarray) -> list[Parameters]:
@@ -250,6 +268,12 @@ def _ranges(generator: Any, choices: Container[str]) -> dict[str, tuple[Any, Any
     if generator.brightness_range is not None:
         ranges["brightness"] = tuple(generator.brightness_range)
     return ranges
+
+
+def check_rng(rng: Any) -> None:
+    """Refuses an unknown `rng`."""
+    if rng not in ("keras", "per_sample"):
+        raise ValueError(f'`rng` must be "keras" or "per_sample". Received: {rng!r}')
 
 
 class _ForkGuard:

@@ -16,7 +16,7 @@ from PIL import Image
 from multiflow import MultiDirImageDataGenerator
 from multiflow.demo.pictures import contact_sheet, curves
 from multiflow.demo.segmentation import AUGMENTATION, index_pairs, train
-from multiflow.flows.iterators import MultiDirectoryIterator
+from multiflow.flows.directories import MultiDirectoryIterator
 from multiflow.samples import write_samples, write_segmentation_samples
 
 IMAGE_SIZE = (64, 64)

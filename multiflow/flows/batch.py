@@ -1,42 +1,136 @@
-"""Samples → batch: parameters drawn for all images at once, images transformed in threads."""
+"""Images, what goes with them, picks and draws become a batch: the one place where they do."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 
-from multiflow.augment.affine import affine_matrix
 from multiflow.augment.brightness import Range
-from multiflow.augment.draws import Draws, Parameters, Samples
+from multiflow.augment.draws import Draws, Parameters
+from multiflow.augment.move import Move, OverriddenMove
 from multiflow.augment.steps import (
-    Transformer,
+    apply,
     blackens,
     complete,
-    is_customised,
     transform_into,
     warn_of_brightness,
     warn_of_geometry,
 )
-from multiflow.parallel import read_all, reads_in_threads, run_all
+from multiflow.augment.transformer import Transformer, is_customised, is_overridden
+from multiflow.flows.targets import Target
+from multiflow.images.arrays import LazyArray
+from multiflow.parallel import run_all
+from multiflow.picks import Picks
 
 # The number of values from which images of an array are worth sharing among threads.
 LEAST_WARPED, LEAST_COPIED = 2**12, 2**16
 
 
-def transform_batch(
-    generator: Transformer,
-    images: Any,
-    samples: Samples,
+@dataclass(frozen=True)
+class Contents:
+    """What a flow holds of its samples.
+
+    Attributes:
+        images: the images.
+        targets: labels or masks, and weights, in the order in which they follow the inputs.
+        extras: further inputs, which stand beside the images and do not move.
+        join: makes inputs of the images and the further inputs: `list` or `tuple`.
+    """
+
+    images: LazyArray
+    targets: Sequence[Target] = ()
+    extras: Sequence[Target] = ()
+    join: Callable[[list[Any]], Any] = list
+
+    def take(self, positions: np.ndarray) -> Contents:
+        """The contents of the samples at some positions, in this order; parts are shared."""
+        return Contents(
+            self.images.take(positions),
+            [target.take(positions) for target in self.targets],
+            [extra.take(positions) for extra in self.extras],
+            self.join,
+        )
+
+
+class Transform(NamedTuple):
+    """What is done to each image.
+
+    Attributes:
+        generator: what transforms images.
+        dtype: the dtype of batches.
+        working_dtype: the dtype in which images are transformed.
+        span: the range of the values of all images, if that is known.
+    """
+
+    generator: Transformer
+    dtype: Any
+    working_dtype: Any
+    span: Range | None = None
+
+
+class Batch(NamedTuple):
+    """A batch, part by part.
+
+    Attributes:
+        images: array of shape `(batch_size, height, width, channels)`, or channels second.
+        targets: what the targets of the contents made.
+        inputs: what the model gets: the images, or they and further inputs.
+        masks: the masks among the targets, array by array, with what figures call each.
+    """
+
+    images: np.ndarray
+    targets: Sequence[Any]
+    inputs: Any
+    masks: Sequence[tuple[str, np.ndarray]]
+
+    def as_keras(self) -> Any:
+        """The batch as Keras' iterators give it."""
+        return (self.inputs, *self.targets) if self.targets else self.inputs
+
+
+def make_batch(
+    contents: Contents,
+    picks: Picks,
     draws: Draws,
-    *,
-    dtype: Any,
-    working_dtype: Any,
-    span: Range | None,
-) -> tuple[np.ndarray, list[Parameters | None]]:
+    transform: Transform,
+    save_images: Callable[[np.ndarray, Picks], Sequence[str]] | None = None,
+) -> Batch:
+    """The batch of some samples.
+
+    Random numbers are taken in Keras' order: for the transforms, then for the names of saved files.
+    What a user's function for masks draws comes last, so that it leaves the images alone.
+
+    Args:
+        contents: what the flow holds.
+        picks: which samples, and how often each came before.
+        draws: what draws their parameters.
+        transform: what is done to the images.
+        save_images: None; or what saves the images of the batch, and returns their paths without
+            the extension.
+    """
+    images, moves, threads = _transform_images(contents.images, picks, draws, transform)
+    positions = picks.positions
+    moved = [target.move(positions, moves, threads) for target in contents.targets]
+    if save_images is not None:
+        stems = save_images(images, picks)
+        for target, of_target in zip(contents.targets, moved, strict=True):
+            target.save(of_target, stems)
+    inputs: Any = images
+    if contents.extras:
+        inputs = contents.join([images, *(e.stack(positions, images) for e in contents.extras)])
+    pairs = zip(contents.targets, moved, strict=True)
+    targets = [target.stack(of_target, images) for target, of_target in pairs]
+    pairs = zip(contents.targets, targets, strict=True)
+    masks = [named for target, stacked in pairs for named in target.masks_in(stacked)]
+    return Batch(images, targets, inputs, masks)
+
+
+def _transform_images(
+    images: LazyArray, picks: Picks, draws: Draws, transform: Transform
+) -> tuple[np.ndarray, list[Move], int | None]:
     """The images of a batch, transformed and standardised as Keras does it.
 
     With Keras' own methods, parameters are drawn first, and images are then read and transformed
@@ -44,80 +138,75 @@ def transform_batch(
     not be safe in threads: with them, only reading runs in threads, and images are transformed one
     after the other, in Keras' order.
 
-    Args:
-        generator: what transforms the images.
-        images: array of images, or anything with `shape` and item access.
-        samples: which images.
-        draws: what draws their parameters.
-        dtype: the dtype of the batch.
-        working_dtype: the dtype in which images are transformed.
-        span: the range of their values, if that is known of all.
-
     Returns:
-        The batch, and what was drawn for each image; None for one that is not transformed.
+        The batch, the move of each image, and how many threads are of use.
     """
-    batch = np.empty((len(samples), *images.shape[1:]), dtype)
+    generator = transform.generator
+    batch = np.empty((len(picks), *images.shape[1:]), transform.dtype)
     if is_customised(generator):
-        drawn = []
-        for position, image in enumerate(read_all(images, samples, generator.threads)):
-            drawn.append(draws.draw_one(generator, image.shape, position))
-            working = image.astype(working_dtype)
-            if drawn[-1] is not None:
-                completed = complete(generator, drawn[-1], image, span)
-                working = generator.apply_transform(working, completed)
-            batch[position] = generator.standardize(working)
-        return batch, drawn
-    drawn = list(draws.draw_all(generator, images.shape[1:]))
-    size = (images.shape[generator.row_axis], images.shape[generator.col_axis])
-    for parameters in drawn:
-        warn_of_geometry(generator, size, parameters or {})
-    if not reads_in_threads(images):
-        images = dict(zip(samples, read_all(images, samples, 1), strict=True))
+        read = images.read(picks.positions, generator.threads)
+        moves = []
+        for number, image in enumerate(read):
+            parameters = draws.draw_one(generator, image.shape, picks, number)
+            moves.append(_transform_with_hooks(batch[number], image, parameters, transform))
+        return batch, moves, _useful_threads(generator, images, moves)
+    drawn = draws.draw(generator, images.shape[1:], picks)
+    size = _size(generator, images.shape[1:])
+    moves = [Move.of(parameters, size, corrected=generator.corrected) for parameters in drawn]
+    for move in moves:
+        warn_of_geometry(generator, move)
+    positions = picks.positions.tolist()
+    # What is not safe in threads is read before.
+    stored = images if images.reads_in_threads else images.read(picks.positions, 1)
 
-    def transform(position: int) -> bool:
-        image, parameters = np.asarray(images[samples[position]]), drawn[position] or {}
+    def transform_one(number: int) -> bool:
+        image = stored[positions[number] if stored is images else number]
+        parameters = drawn[number] or {}
         is_blackened = blackens(generator, image, parameters)
-        parameters = complete(generator, parameters, image, span)
-        transform_into(batch[position], image, generator, parameters, working_dtype)
+        parameters = complete(generator, parameters, image, transform.span)
+        transform_into(
+            batch[number], image, generator, parameters, moves[number], transform.working_dtype
+        )
         return is_blackened
 
-    threads = useful_threads(generator, images, drawn)
-    if any(run_all(transform, range(len(samples)), threads)):
+    threads = _useful_threads(generator, images, moves)
+    if any(run_all(transform_one, range(len(picks)), threads)):
         warn_of_brightness(generator)
-    return batch, drawn
+    return batch, moves, threads
 
 
-def useful_threads(
-    generator: Transformer, images: Any, drawn: Sequence[Parameters | None]
-) -> int | None:
+def _transform_with_hooks(
+    row: np.ndarray, image: np.ndarray, parameters: Parameters | None, transform: Transform
+) -> Move:
+    """Writes an image into its row of a batch by the generator's methods; returns its move."""
+    generator = transform.generator
+    size = _size(generator, image.shape)
+    working = image.astype(transform.working_dtype)
+    if parameters is None:
+        row[...] = generator.standardize(working)
+        return Move(size)
+    completed = complete(generator, parameters, image, transform.span)
+    move: Move
+    if is_overridden(generator, "apply_transform"):
+        move = OverriddenMove(size, generator, parameters)
+        working = generator.apply_transform(working, completed)
+    else:
+        move = Move.of(parameters, size, corrected=generator.corrected)
+        warn_of_geometry(generator, move)
+        if blackens(generator, working, parameters):
+            warn_of_brightness(generator)
+        working = apply(generator, working, completed, move)
+    row[...] = generator.standardize(working)
+    return move
+
+
+def _size(generator: Transformer, shape: tuple[int, ...]) -> tuple[int, int]:
+    return int(shape[generator.row_axis - 1]), int(shape[generator.col_axis - 1])
+
+
+def _useful_threads(generator: Transformer, images: LazyArray, moves: Sequence[Move]) -> int | None:
     """How many threads share a batch: one, the caller's, if that costs less than waking others."""
-    is_warped = any(affine_matrix(parameters or {}, 1, 1) is not None for parameters in drawn[:1])
+    is_warped = any(move.matrix is not None for move in moves[:1])
     least = LEAST_WARPED if is_warped else LEAST_COPIED
-    is_small = isinstance(images, np.ndarray) and images[:1].size < least
+    is_small = images.whole is not None and images.whole[:1].size < least
     return 1 if is_small else generator.threads
-
-
-def save_images(
-    iterator: Any,
-    images: np.ndarray,
-    index_array: np.ndarray,
-    draw_number: Callable[[], int],
-) -> list[str]:
-    """Saves the images of a batch as Keras does, where the iterator's attributes say.
-
-    Args:
-        iterator: an iterator with Keras' attributes `save_to_dir`, `save_prefix`, `save_format`.
-        images: the batch.
-        index_array: the positions of the images in the data set.
-        draw_number: gives the number at the end of each name.
-
-    Returns:
-        The paths, without their extensions.
-    """
-    stems = []
-    for image, index in zip(images, index_array, strict=True):
-        name = f"{iterator.save_prefix}_{index}_{draw_number()}"
-        stems.append(os.path.join(iterator.save_to_dir, name))
-        picture = keras.utils.array_to_img(image, iterator.data_format, scale=True)
-        picture.save(f"{stems[-1]}.{iterator.save_format}")
-    return stems

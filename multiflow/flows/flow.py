@@ -1,320 +1,304 @@
-"""Index → sample: which samples come in which batch of an epoch, and what they draw."""
+"""The thin shell around the parts of a flow, which makes it an instance of Keras' iterators."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
-import secrets
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from numbers import Integral
+import operator
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from keras.utils import PyDataset
 
-from multiflow import _checks, _keras
+from multiflow import _checks, _keras, extras
 from multiflow.augment.brightness import Range, value_range
-from multiflow.augment.draws import (
-    Draws,
-    GlobalDraws,
-    NoDraws,
-    Parameters,
-    SampleDraws,
-    Samples,
-    order_of_epoch,
-)
-from multiflow.augment.steps import Transformer
-from multiflow.flows.batch import transform_batch
-from multiflow.parallel import is_in_memory, read_all
+from multiflow.augment.draws import Draws, GlobalDraws, NoDraws, SampleDraws, random_state_kept
+from multiflow.augment.transformer import Transformer
+from multiflow.flows.batch import Batch, Contents, Transform, make_batch
+from multiflow.flows.cursor import Cursor
+from multiflow.flows.options import Batching, Saving, Workers
+from multiflow.picks import Picks
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from typing_extensions import Self
 
 
 def forgotten_groups(path: str) -> Any:
-    """What stands for `split_groups` in the generator of an iterator that was copied or pickled."""
+    """What stands for `split_groups` in the generator of a flow that was copied or pickled."""
     raise ValueError(
         "`split_groups` stays behind when an iterator is copied or pickled. Make new flows with "
         "the original generator."
     )
 
 
-def _portable(iterator: _keras.Iterator) -> dict[str, Any]:
-    """The attributes of an iterator that can be copied."""
-    return {
-        name: value
-        for name, value in vars(iterator).items()
-        if name not in ("lock", "index_generator")
-    }
+class Flow(Cursor):
+    """A flow: its parts are made of its attributes as they are now, so that what is set counts.
 
-
-class PortableIterator(_keras.Iterator):
-    """A Keras iterator that pickles in mid-epoch, and loses no sample among several workers.
-
-    With `rng="per_sample"` of its generator, an epoch is what its number says: `next` begins the
-    next one after the last batch, `on_epoch_end` and `reset` begin it at once, and `iterator[i]`
-    is batch `i` of the one that is on.
-
-    Attributes:
-        epoch: the number of the epoch that is on, from 0; for `rng="per_sample"`.
+    A kind of flow extends it and the Keras class that it must be an instance of, and says in
+    `_contents` what it holds.
     """
 
     image_data_generator: Transformer
-    seed: Any
-    index_array: Any
     subset: str | None = None
-    epoch = 0
-    _is_per_sample = False
-    # Whether the seed is one that nobody gave.
-    _has_own_seed = False
-    # Whether `next` has given the last batch of the epoch, and not the first of another.
-    _is_finished = False
+    # Numbers in the names of saved files are below it, as in Keras.
+    _end_of_file_numbers = 10_000
 
-    def __init__(
-        self, n: int, batch_size: int, shuffle: bool, seed: int | None, **parallelism: Any
-    ) -> None:
-        _keras.Iterator.__init__(self, n, batch_size, shuffle, seed)
-        self._prepare(parallelism)
+    def __init__(self, num_samples: int, batching: Batching, workers: Workers) -> None:
+        _keras.Iterator.__init__(
+            self, num_samples, batching.batch_size, batching.shuffle, batching.seed
+        )
+        self._become_flow(workers)
 
     @classmethod
-    def from_keras(cls, iterator: _keras.Iterator, subset: str | None, **parallelism: Any) -> Self:
-        """What Keras' own method built, as an instance of this class.
+    def adopt(cls, iterator: _keras.Iterator, subset: str | None, workers: Workers) -> Self:
+        """What Keras' own method has built, as an instance of this class, which extends its.
 
         Args:
             iterator: a new instance of the Keras class that this class extends.
             subset: the subset that it iterates over.
-            parallelism: `workers`, `use_multiprocessing` and `max_queue_size`, as in PyDataset.
+            workers: how `fit` fetches batches.
         """
-        own = cls.__new__(cls)
-        own.__setstate__({**_portable(iterator), "subset": subset})
-        own._prepare(parallelism)
-        return own
+        iterator.__class__ = cls
+        iterator.subset = subset
+        iterator.index_generator = iterator._flow_index()
+        iterator._become_flow(workers)
+        return iterator
 
-    def _prepare(self, parallelism: dict[str, Any]) -> None:
-        PyDataset.__init__(self, **parallelism)
-        self._is_per_sample = self.image_data_generator.rng == "per_sample"
-        if self._is_per_sample:
-            _checks.check_seed(self.seed)
-            if self.seed is None:
-                self.seed = secrets.randbits(32)
-                self._has_own_seed = True
+    def _become_flow(self, workers: Workers) -> None:
+        workers.hand_to(self)
+        self._begin(is_per_sample=self.image_data_generator.rng == "per_sample")
 
     def __getstate__(self) -> dict[str, Any]:
-        state = _portable(self)
+        state = super().__getstate__()
         if callable(self.image_data_generator.split_groups):
             # It has done its work, and is often a function that does not pickle.
             state["image_data_generator"] = copy.copy(self.image_data_generator)
             state["image_data_generator"].split_groups = forgotten_groups
         return state
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.lock = threading.Lock()
-        self.index_generator = self._flow_index()
+    def __repr__(self) -> str:
+        subset = [f'subset="{self.subset}"'] if self.subset else []
+        batches = f"{len(self)} batch{'es' * (len(self) != 1)} of up to {self.batch_size}"
+        return f"<{type(self).__name__}: {', '.join([*self._described(), *subset, batches])}>"
 
-    def state_dict(self) -> dict[str, int]:
-        """Where `next` stands, for `load_state_dict` of an iterator that is made in the same way.
+    def _described(self) -> list[str]:
+        """What the flow holds, in a few words each."""
+        return [f"{self.n} images of {' × '.join(map(str, self._contents.images.shape[1:]))}"]
 
-        Returns:
-            Dict of `"epoch"`, from 0, and `"batch"`, how many batches of it `next` has given.
+    @property
+    def _contents(self) -> Contents:
+        """What the flow holds of its samples."""
+        raise NotImplementedError
 
-        Raises:
-            ValueError: without `rng="per_sample"` or a `seed`, where this does not tell what comes
-                next.
-
-        Example:
-        >>> import numpy as np
-        >>> from multiflow import MultiDirImageDataGenerator
-        >>> images = np.random.default_rng(0).random((10, 8, 8, 3))
-        >>> generator = MultiDirImageDataGenerator(rotation_range=30, rng="per_sample")
-        >>> flow, other = (generator.flow(images, batch_size=4, seed=1) for _ in range(2))
-        >>> _ = next(flow)
-        >>> flow.state_dict()
-        {'epoch': 0, 'batch': 1}
-        >>> other.load_state_dict(flow.state_dict())
-        >>> np.array_equal(next(flow), next(other))
-        True
-        """
-        self._check_has_state()
-        with self.lock:
-            return {
-                "epoch": self.epoch,
-                "batch": len(self) if self._is_finished else self.batch_index,
-            }
-
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Goes to where another iterator stood: `next` gives the batches that it would have given.
-
-        `fit` counts epochs of its own, and may step to the next one before its first. To go on with
-        `fit(initial_epoch=k)` as one `fit` over all epochs would have done, load
-        `{"epoch": k, "batch": 0}` into the iterator that it trains on. One for validation goes on
-        in another way, which differs between versions of Keras; leave it as it is, with
-        `augment_validation=False`.
-
-        Args:
-            state: what `state_dict` returned.
-
-        Raises:
-            ValueError: if `state` is none of this iterator, or without `rng="per_sample"` or a
-                `seed`.
-
-        Example:
-        >>> import numpy as np
-        >>> from multiflow import MultiDirImageDataGenerator
-        >>> generator = MultiDirImageDataGenerator(rotation_range=30, rng="per_sample")
-        >>> flow = generator.flow(np.zeros((10, 8, 8, 3)), batch_size=4, seed=1)
-        >>> flow.load_state_dict({"epoch": 2, "batch": 1})
-        >>> flow.epoch, len(next(flow))
-        (2, 4)
-        """
-        self._check_has_state()
-        if not (
-            isinstance(state, Mapping)
-            and state.keys() == {"epoch", "batch"}
-            and all(isinstance(number, Integral) for number in state.values())
-            and 0 <= int(state["epoch"]) < 2**64
-            and 0 <= int(state["batch"]) <= len(self)
-        ):
-            raise ValueError(
-                'A state must be a dict of "epoch" and "batch", two integers from 0, the second '
-                f"up to the {len(self)} batches of an epoch. Received: {state!r}"
-            )
-        with self.lock:
-            self._begin_epoch(int(state["epoch"]))
-            self._is_finished = 0 < len(self) == state["batch"]
-            self.batch_index = 0 if self._is_finished else int(state["batch"])
-
-    def _check_has_state(self) -> None:
-        if not self._is_per_sample:
-            raise ValueError(
-                'With rng="keras", what comes next depends on NumPy\'s global generator, too. Set '
-                'rng="per_sample" in the generator; or pickle the iterator, and keep '
-                "np.random.get_state() beside it."
-            )
-        if self._has_own_seed:
-            raise ValueError(
-                "A state is for iterators of one `seed`, and this one was made without. Pass a "
-                f"`seed` to the flow. (The one that this iterator drew for itself is {self.seed}.)"
-            )
-
-    def __getitem__(self, idx: int) -> Any:
-        """Batch `idx` of the epoch."""
-        if idx >= len(self):  # in Keras' words
-            raise ValueError(
-                f"Asked to retrieve element {idx}, but the Sequence has length {len(self)}"
-            )
-        # Keras takes no lock; two threads that begin an epoch then shuffle it twice.
-        with self.lock:
-            self._begin_batch()
-            self.total_batches_seen += 1
-            if self.index_array is None:
-                self._set_index_array()
-            index_array = self.index_array[self.batch_size * idx : self.batch_size * (idx + 1)]
-            epoch = self.epoch
-        return self._batch(index_array, epoch)
-
-    def __next__(self) -> Any:
-        with self.lock:
-            index_array = next(self.index_generator)
-            epoch = self.epoch
-        return self._batch(index_array, epoch)
-
-    def on_epoch_end(self) -> None:
-        """Shuffles; with `rng="per_sample"`, begins the next epoch."""
-        with self.lock:
-            if self._is_per_sample:
-                self._begin_epoch(self.epoch + 1)
-            else:
-                self._set_index_array()
-
-    def reset(self) -> None:
-        """Lets `next` begin an epoch; with `rng="per_sample"`, the next one, if one has begun."""
-        with self.lock:
-            if self._is_per_sample and (self.batch_index or self._is_finished):
-                self._begin_epoch(self.epoch + 1)
-            self.batch_index = 0
-
-    def _flow_index(self) -> Iterator[np.ndarray]:
-        while True:
-            self._begin_batch()
-            if self._is_finished:
-                self._begin_epoch(self.epoch + 1)
-            elif self.batch_index == 0 or self.index_array is None:
-                self._set_index_array()
-            start = self.batch_index * self.batch_size % max(self.n, 1)
-            stop = start + self.batch_size
-            is_last = stop >= self.n
-            self.batch_index = 0 if is_last else self.batch_index + 1
-            self._is_finished = is_last and self._is_per_sample
-            self.total_batches_seen += 1
-            yield self.index_array[start:stop]
-
-    def _begin_batch(self) -> None:
-        if self.seed is not None and not self._is_per_sample:
-            np.random.seed(self.seed + self.total_batches_seen)
-
-    def _begin_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-        self.batch_index = 0
-        self._is_finished = False
-        self._set_index_array()
-
-    def _set_index_array(self) -> None:
-        if not self.shuffle:
-            order = np.arange(self.n)
-        elif self._is_per_sample:
-            order = order_of_epoch(self.seed, self.epoch, self.n)
-        else:
-            order = np.random.permutation(self.n)
-        self.index_array = order
-
-    def _draws(self, index_array: np.ndarray, epoch: int) -> Draws:
-        """What draws the parameters of the samples at some positions, in an epoch."""
+    @property
+    def _draws(self) -> Draws:
+        """What draws the parameters of samples."""
         if self.subset == "validation" and not self.image_data_generator.augment_validation:
-            return NoDraws(index_array)
+            return NoDraws()
         if self._is_per_sample:
-            return SampleDraws(index_array, self.seed, epoch)
-        return GlobalDraws(index_array)
+            return SampleDraws(self.seed, self.image_data_generator._stream)
+        return GlobalDraws()
 
-    def _file_numbers(self, epoch: int, limit: int) -> Callable[[], int]:
-        """Gives the numbers in the names of saved images: random, as in Keras, or the epoch."""
-        if self._is_per_sample:
-            return lambda: epoch
-        return functools.partial(np.random.randint, limit)
-
-    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
-        return self._batch(index_array, self.epoch)
-
-    def read_images(self, index_array: np.ndarray) -> list[np.ndarray]:
-        """The images of the samples at some positions, before any transform."""
-        return read_all(*self._images_at(index_array), self.image_data_generator.threads)
-
-    def _transform(
-        self, index_array: np.ndarray, epoch: int, working_dtype: Any
-    ) -> tuple[np.ndarray, list[Parameters | None]]:
-        """The images of a batch, and what was drawn for each."""
-        return transform_batch(
-            self.image_data_generator,
-            *self._images_at(index_array),
-            self._draws(index_array, epoch),
-            dtype=self.dtype,
-            working_dtype=working_dtype,
-            span=self._value_range if self.image_data_generator.corrected else None,
-        )
+    @property
+    def _working_dtype(self) -> Any:
+        """The dtype in which images are transformed."""
+        return self.dtype
 
     @functools.cached_property
     def _value_range(self) -> Range | None:
         """The range of the values of all images, if they are in memory and it matters."""
-        if self.image_data_generator.brightness_range is None:
+        images = self._contents.images.whole
+        if images is None or self.image_data_generator.brightness_range is None:
             return None
-        images, _ = self._images_at(np.arange(0))
-        return value_range(images) if is_in_memory(images) else None
+        return value_range(images)
 
-    def _images_at(self, index_array: np.ndarray) -> tuple[Any, Samples]:
-        """What holds the images, and where in it the samples at some positions are."""
-        raise NotImplementedError
+    def _batch_of(self, picks: Picks) -> Any:
+        return self._make_batch(picks, self._draws).as_keras()
 
-    def _batch(self, index_array: np.ndarray, epoch: int) -> Any:
-        """The batch of the samples at some positions, as they are in an epoch."""
-        raise NotImplementedError
+    def _make_batch(self, picks: Picks, draws: Draws) -> Batch:
+        generator = self.image_data_generator
+        span = self._value_range if generator.corrected else None
+        transform = Transform(generator, self.dtype, self._working_dtype, span)
+        save = self._save_images if self.save_to_dir else None
+        return make_batch(self._contents, picks, draws, transform, save)
+
+    def _save_images(self, images: np.ndarray, picks: Picks) -> list[str]:
+        def draw_number() -> int:
+            if self._is_per_sample:
+                return picks.epoch
+            return np.random.randint(self._end_of_file_numbers)
+
+        saving = Saving(self.save_to_dir, self.save_prefix, self.save_format)
+        return saving.save_images(images, picks, self.data_format, draw_number)
+
+    def read_images(self, index_array: np.ndarray) -> list[np.ndarray]:
+        """The images of the samples at some positions, before any transform."""
+        return self._contents.images.read(index_array, self.image_data_generator.threads)
+
+    def caption(self, index: int) -> str:
+        """What the sample at a position of the flow is, in a few words.
+
+        Args:
+            index: int, the position, as in `filenames` or `classes`.
+
+        Returns:
+            Its class and its source, as far as it has them; else its file or number.
+
+        Example:
+        >>> import numpy as np
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> flow = MultiDirImageDataGenerator().flow(np.zeros((2, 8, 8, 3)), ["cat", "dog"])
+        >>> flow.caption(1)
+        'dog'
+        """
+        return self._contents.images.where(index)
+
+    def show(
+        self,
+        max_samples: int = 16,
+        *,
+        columns: int = 4,
+        mask_names: Mapping[Any, str] | None = None,
+    ) -> Figure:
+        """A picture of the batch that `next` gives next, and still gives next afterwards.
+
+        Each image is below its class and source, as far as it has them. Values from 0 to 1 or from
+        0 to 255 are shown from black to white; normalised images are brightened so that all but
+        their darkest and lightest hundredth is within these. Masks are laid over their images, in a
+        colour for each value but 0 with a legend, or, if they have very many values, on a scale.
+
+        Nothing is taken from NumPy's and Python's global random numbers, so that the training sees
+        what it would have seen. Other random numbers that your own functions draw are beyond this;
+        and with `rng="keras"`, do not call it while other threads draw.
+
+        Args:
+            max_samples: int, the most samples to show, the first ones of the batch.
+            columns: int, how many images stand in a row.
+            mask_names: None, or a dict from values (or channels) of masks to names for the legend,
+                for flows with masks.
+
+        Returns:
+            A `matplotlib.figure.Figure`, of which pyplot does not know. Notebooks show it where it
+            is the last line of a cell; in a script, write it with its `savefig`.
+
+        Raises:
+            ImportError: without matplotlib, which the extra `notebooks` brings.
+            TypeError: if `mask_names` is no mapping.
+            ValueError: if there is no sample, if a number is not positive, if there are names but
+                no masks, or if masks have no rows and columns any more.
+
+        Example:
+        >>> import numpy as np
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> images = np.random.default_rng(0).random((6, 32, 32, 3))
+        >>> flow = MultiDirImageDataGenerator().flow(images, list("abcdef"), shuffle=False)
+        >>> figure = flow.show(4)
+        >>> [axes.get_title() for axes in figure.axes]
+        ['a', 'b', 'c', 'd']
+        """
+        _checks.check_positive("max_samples", max_samples)
+        _checks.check_positive("columns", columns)
+        with self._rehearsal() as twin:
+            picks = twin._next_picks()
+            batch = twin._make_batch(picks, twin._draws)
+        shown = picks.positions[:max_samples].tolist()
+        others = f" of {len(picks)}" if len(shown) < len(picks) else ""
+        noun = "sample" if len(picks) == 1 else "samples"
+        return self._draw(
+            [batch],
+            [self.caption(position) for position in shown],
+            f"Next batch: {len(shown)}{others} {noun}",
+            columns,
+            mask_names,
+        )
+
+    def show_augmentations(
+        self,
+        index: int = 0,
+        count: int = 11,
+        *,
+        columns: int = 4,
+        mask_names: Mapping[Any, str] | None = None,
+    ) -> Figure:
+        """A picture of one sample as it is, and as several random draws transform it.
+
+        With `rng="per_sample"` these are the draws of the epoch that is on, and of those that
+        follow. Else they are such as the training may see, from where its random numbers stand.
+
+        Args:
+            index: int, the position of the sample in the flow, as in `filenames` or `classes`.
+            count: int, how many draws.
+            columns: as in `show`.
+            mask_names: as in `show`.
+
+        Returns:
+            A `matplotlib.figure.Figure`, as in `show`.
+
+        Raises:
+            IndexError: if there is no such sample.
+            ImportError, TypeError, ValueError: as in `show`.
+
+        Example:
+        >>> import numpy as np
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> images = np.random.default_rng(0).random((6, 32, 32, 3))
+        >>> flow = MultiDirImageDataGenerator(rotation_range=30).flow(images, seed=1)
+        >>> figure = flow.show_augmentations(5, count=2)
+        >>> [axes.get_title() for axes in figure.axes]
+        ['as it is', 'draw 1', 'draw 2']
+        """
+        _checks.check_positive("count", count)
+        _checks.check_positive("columns", columns)
+        if not -self.n <= operator.index(index) < self.n:
+            raise IndexError(f"`index` must be that of one of {self.n} samples. Received: {index}")
+        position = np.array([range(self.n)[index]])
+        with self._rehearsal() as twin:
+            twin._seed_batch()
+            epochs = range(twin.epoch + twin._is_finished, twin.epoch + twin._is_finished + count)
+            batches = [
+                twin._make_batch(Picks.once(position, epoch), twin._draws) for epoch in epochs
+            ]
+            batches.insert(0, twin._make_batch(Picks.once(position), NoDraws()))
+        return self._draw(
+            batches,
+            ["as it is", *(f"draw {number + 1}" for number in range(count))],
+            f"{self.caption(position[0])} (index {position[0]})",
+            columns,
+            mask_names,
+        )
+
+    @contextlib.contextmanager
+    def _rehearsal(self) -> Iterator[Self]:
+        """A copy to make a picture of, which goes on as this flow would and leaves no trace."""
+        extras.require("matplotlib", user="Showing a flow", extra="notebooks")
+        if not self.n:
+            raise ValueError("There is nothing to show, the iterator has no sample.")
+        with self.lock:
+            twin = copy.copy(self)
+        # Saving draws numbers for the names of files, too.
+        with tempfile.TemporaryDirectory() as folder, random_state_kept():
+            twin.save_to_dir = self.save_to_dir and folder
+            yield twin
+
+    def _draw(
+        self,
+        batches: Sequence[Batch],
+        captions: Sequence[str],
+        title: str,
+        columns: int,
+        mask_names: Mapping[Any, str] | None,
+    ) -> Figure:
+        from multiflow.show.samples import draw_samples
+
+        return draw_samples(
+            [batch.images for batch in batches],
+            [batch.masks for batch in batches],
+            captions,
+            title,
+            generator=self.image_data_generator,
+            columns=columns,
+            mask_names=mask_names,
+        )

@@ -1,109 +1,178 @@
-"""Masks and weights of a sample: how they are checked, warped with the image and delivered."""
+"""Masks and weights: checked when they are read, moved with their images, and put into batches."""
 
 from __future__ import annotations
 
+import copy
+import functools
+import math
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from multiflow import _checks
-from multiflow.augment.draws import Samples
-from multiflow.augment.steps import one_hot, take_pixels
-from multiflow.flows import _array_checks
-from multiflow.parallel import is_in_memory, reads_in_threads
-from multiflow.structures import leaves, spread
+from multiflow.augment.affine import FILL_MODES
+from multiflow.augment.move import Move
+from multiflow.flows.targets import Target
+from multiflow.images.arrays import LazyArray, as_lazy, check_array, check_length, check_size
+from multiflow.parallel import run_all
+from multiflow.structures import leaves, rebuild, spread
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
-class _Source:
-    """An array of masks or weights, whose samples are checked when they are read."""
+@dataclass(frozen=True)
+class MaskOptions:
+    """What is made of masks.
 
-    def __init__(self, name: str, array: Any) -> None:
-        self.name = name
-        self.array = array
+    Attributes:
+        fill_mode: how they are filled where the warp left the image.
+        cval: the value that `fill_mode="constant"` fills with.
+        num_classes: None, or the number of classes for one-hot masks, or a structure of these.
+        function: None, or what is called with each warped mask.
+    """
 
-    @property
-    def reads_in_threads(self) -> bool:
-        """Whether several samples can be read at once."""
-        return reads_in_threads(self.array)
+    fill_mode: str
+    cval: Any
+    num_classes: Any
+    function: Callable[[np.ndarray], np.ndarray] | None
 
-    def __getitem__(self, index: int) -> np.ndarray:
-        raise NotImplementedError
-
-    def move(self, sample: np.ndarray, positions: Any) -> np.ndarray:
-        """A sample with the pixels at `positions`."""
-        raise NotImplementedError
-
-    def _can_be_wrong(self) -> bool:
-        """Whether reading a sample can show an error that shape and dtype do not."""
-        return self.array.dtype.kind == "f"
-
-    def check_all(self) -> None:
-        """Reads all samples for their errors; for arrays in memory, where this is fast."""
-        if self._can_be_wrong():
-            for index in range(len(self.array)):
-                self[index]
+    def check(self) -> None:
+        """Refuses an unknown fill mode, and what is no function."""
+        if self.fill_mode not in FILL_MODES:
+            raise ValueError(
+                f"`mask_fill_mode` must be None or one of {FILL_MODES}. "
+                f"Received: {self.fill_mode!r}"
+            )
+        if not (self.function is None or callable(self.function)):
+            raise TypeError(
+                "`mask_preprocessing_function` must be None or a function. "
+                f"Received: {self.function!r}"
+            )
 
 
-class MaskSource(_Source):
-    """One array of masks, from the user's array to the batch.
+class CheckedArray(LazyArray):
+    """An array of masks or weights, each of which is checked when it is read.
 
     Args:
         name: what errors call the array, such as `y` or `y['cell']`.
+        array: the masks or weights.
+    """
+
+    def __init__(self, name: str, array: LazyArray) -> None:
+        self.name = name
+        self._read_from(array)
+
+    def _read_from(self, array: LazyArray) -> None:
+        self._array = array
+        self.shape, self.dtype = array.shape, array.dtype
+        self.reads_in_threads, self.whole = array.reads_in_threads, array.whole
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """The mask or the weights of one sample; errors name the sample."""
+        sample = self._array[index]
+        self._check(sample, index)
+        return sample
+
+    def take(self, positions: np.ndarray) -> Self:
+        """The samples at some positions, in this order; nothing is read or copied."""
+        taken = copy.copy(self)
+        taken._read_from(self._array.take(positions))
+        return taken
+
+    def where(self, index: int) -> str:
+        """What the array calls a sample."""
+        return self._array.where(index)
+
+    def check_all(self) -> None:
+        """Reads all samples for their errors, if they are in memory, where this is fast."""
+        if self.whole is not None and self._can_be_wrong():
+            for index in range(len(self)):
+                self[index]
+
+    def _can_be_wrong(self) -> bool:
+        """Whether reading a sample can show an error that shape and dtype do not."""
+        return self.dtype.kind == "f"
+
+    def _check(self, sample: np.ndarray, index: int) -> None:
+        raise NotImplementedError
+
+    def move(self, sample: np.ndarray, move: Move, fill_mode: str) -> np.ndarray:
+        """A sample, moved as its image was."""
+        raise NotImplementedError
+
+
+class MaskArray(CheckedArray):
+    """One array of masks, from the user's array to the batch.
+
+    Args:
+        name: what errors call the array.
         array: masks of shape `(num_samples, height, width)`, or with a channel axis.
-        cval: the value of pixels outside the image.
+        options: what is made of them.
         num_classes: None, or the number of classes for one-hot masks.
-        function: None, or what is called with each warped mask.
         channels_first: whether a channel axis comes before the rows.
-        dtype: the dtype of one-hot masks.
+        one_hot_dtype: the dtype of one-hot masks.
     """
 
     def __init__(
         self,
         name: str,
-        array: Any,
+        array: LazyArray,
         *,
-        cval: Any,
+        options: MaskOptions,
         num_classes: int | None,
-        function: Callable[[np.ndarray], np.ndarray] | None,
         channels_first: bool,
-        dtype: Any,
+        one_hot_dtype: Any,
     ) -> None:
         super().__init__(name, array)
         self.suffix = re.sub(r"\W+", "_", name.removeprefix("y")).rstrip("_")
-        self._cval = cval
+        self._options = options
         self._num_classes = num_classes
-        self._function = function
         self._channels_first = channels_first
-        self._dtype = dtype
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        """The mask of one sample, checked; errors name the sample."""
-        mask = np.asarray(self.array[index])
-        if mask.dtype.kind == "f" and np.isnan(mask).any():
-            raise ValueError(
-                f"`{self.name}` holds NaN in {self._where(index)}. Masks must be numbers; replace "
-                "NaN, or leave the pixels out of the loss with a `sample_weight` of 0."
-            )
-        if not self._function:
-            self._check_classes(mask, index)
-        return mask
+        self._one_hot_dtype = one_hot_dtype
 
     def _can_be_wrong(self) -> bool:
         return super()._can_be_wrong() or bool(self._num_classes)
 
-    def move(self, sample: np.ndarray, positions: Any) -> np.ndarray:
-        """A mask with the pixels at `positions`; outside, `cval`."""
-        return take_pixels(sample, positions, self._cval, channels_first=self._channels_first)
+    def _check(self, sample: np.ndarray, index: int) -> None:
+        if sample.dtype.kind == "f" and np.isnan(sample).any():
+            raise ValueError(
+                f"`{self.name}` holds NaN in {self.where(index)}. Masks must be numbers; replace "
+                "NaN, or leave the pixels out of the loss with a `sample_weight` of 0."
+            )
+        if not self._options.function:
+            self._check_classes(sample, index)
 
-    def deliver(self, warped: Sequence[np.ndarray], samples: Samples) -> np.ndarray:
-        """The warped masks of some samples as the batch that the model gets."""
-        return np.stack([self._finish(*pair) for pair in zip(warped, samples, strict=True)])
+    def move(self, sample: np.ndarray, move: Move, fill_mode: str) -> np.ndarray:
+        """A mask, moved as its image was."""
+        return move.take(sample, fill_mode, self._options.cval, channels_first=self._channels_first)
+
+    def finish(self, mask: np.ndarray, index: int) -> np.ndarray:
+        """A moved mask as the model gets it."""
+        if self._options.function:
+            mask = np.asarray(self._options.function(mask))
+            if mask.dtype.kind not in "biuf":
+                raise TypeError(
+                    "`mask_preprocessing_function` must return an array of numbers. It returned "
+                    f"dtype {mask.dtype}; does it end with `return`?"
+                )
+            self._check_classes(mask, index)
+        if self._num_classes is None:
+            return mask
+        return one_hot(
+            mask.astype(np.intp),
+            self._num_classes,
+            self._one_hot_dtype,
+            channels_first=self._channels_first,
+        )
 
     def save(self, mask: np.ndarray, path: str) -> None:
-        """Writes a warped mask without loss: as PNG if that holds its values, else as `.npy`.
+        """Writes a moved mask without loss: as PNG if that holds its values, else as `.npy`.
 
         Args:
             mask: the mask.
@@ -119,28 +188,6 @@ class MaskSource(_Source):
         else:
             np.save(f"{path}.npy", mask)
 
-    def _finish(self, mask: np.ndarray, index: int) -> np.ndarray:
-        if self._function:
-            mask = np.asarray(self._function(mask))
-            if mask.dtype.kind not in "biuf":
-                raise TypeError(
-                    "`mask_preprocessing_function` must return an array of numbers. It returned "
-                    f"dtype {mask.dtype}; does it end with `return`?"
-                )
-            self._check_classes(mask, index)
-        if self._num_classes is None:
-            return mask
-        return one_hot(
-            mask.astype(np.intp),
-            self._num_classes,
-            self._dtype,
-            channels_first=self._channels_first,
-        )
-
-    def _where(self, index: int) -> str:
-        paths = getattr(self.array, "paths", None)
-        return f"sample {index}" if paths is None else repr(paths[index])
-
     def _check_classes(self, mask: np.ndarray, index: int) -> None:
         if self._num_classes is None:
             return
@@ -152,106 +199,233 @@ class MaskSource(_Source):
         wrong = mask[(mask < 0) | (mask >= self._num_classes) | (mask % 1 != 0)]
         if wrong.size:
             raise ValueError(
-                f"`{self.name}` holds the value {wrong.flat[0]} in {self._where(index)}, but "
+                f"`{self.name}` holds the value {wrong.flat[0]} in {self.where(index)}, but "
                 f"num_classes={self._num_classes} allows the integers 0 to "
                 f"{self._num_classes - 1}. Map the values, for example with "
                 "`mask_preprocessing_function`."
             )
 
 
-class WeightSource(_Source):
-    """One array of weights: a number per sample, or a map per sample that is warped like a mask.
+class WeightArray(CheckedArray):
+    """One array of weights: a number per sample, or a map per sample that is moved like a mask.
 
     Args:
         name: what errors call the array.
         array: weights of shape `(num_samples,)` or `(num_samples, height, width)`.
     """
 
-    def __init__(self, name: str, array: Any) -> None:
-        super().__init__(name, array)
-        self.is_map = len(array.shape) == 3
+    def _check(self, sample: np.ndarray, index: int) -> None:
+        if sample.dtype.kind == "f" and np.isnan(sample).any():
+            raise ValueError(f"`{self.name}` holds NaN in {self.where(index)}. Replace it with 0.")
 
-    def __getitem__(self, index: int) -> np.ndarray:
-        """The weights of one sample, checked."""
-        weights = np.asarray(self.array[index])
-        if weights.dtype.kind == "f" and np.isnan(weights).any():
-            raise ValueError(f"`{self.name}` holds NaN in sample {index}. Replace it with 0.")
-        return weights
-
-    def move(self, sample: np.ndarray, positions: Any) -> np.ndarray:
-        """A map with the pixels at `positions`; a number, which needs none, of shape `(1, 1)`."""
-        if self.is_map:
-            return take_pixels(sample, positions, 0)
+    def move(self, sample: np.ndarray, move: Move, fill_mode: str) -> np.ndarray:
+        """A map, moved as its image was; a number, which stays, of shape `(1, 1)`."""
+        if len(self.shape) == 3:
+            return move.take(sample, fill_mode, 0)
         # Keras multiplies weights with losses of shape (batch, height, width).
         return sample.reshape(1, 1)
 
 
-def mask_sources(
+class _Moved(Target):
+    """Arrays whose samples move with their images, in a structure.
+
+    Args:
+        structure: an array, or a list, tuple or dict of arrays.
+        arrays: the arrays in it, one after the other.
+        fill_mode: how samples are filled where the warp left the image.
+    """
+
+    def __init__(self, structure: Any, arrays: Sequence[Any], fill_mode: str) -> None:
+        self._structure = structure
+        self.arrays = arrays
+        self.fill_mode = fill_mode
+
+    def take(self, positions: np.ndarray) -> Self:
+        """The same for the samples at some positions, in this order."""
+        taken = [array.take(positions) for array in self.arrays]
+        return type(self)(self._structure, taken, self.fill_mode)
+
+    def move(self, positions: np.ndarray, moves: Sequence[Move], threads: int | None) -> Any:
+        """The positions, and for each array a list of its samples."""
+        still = [array.read(positions, threads) for array in self.arrays]
+
+        def move_one(number: int) -> list[np.ndarray]:
+            return [
+                array.move(samples[number], moves[number], self.fill_mode)
+                for array, samples in zip(self.arrays, still, strict=True)
+            ]
+
+        in_threads = all(move.runs_in_threads for move in moves[:1])
+        moved = run_all(move_one, range(len(positions)), threads if in_threads else 1)
+        return positions, [list(samples) for samples in zip(*moved, strict=True)]
+
+
+class Masks(_Moved):
+    """The masks of a flow."""
+
+    arrays: Sequence[MaskArray]
+
+    def save(self, moved: Any, stems: Sequence[str]) -> None:
+        """Saves the moved masks under the names of their images."""
+        for array, masks in zip(self.arrays, moved[1], strict=True):
+            for mask, stem in zip(masks, stems, strict=True):
+                array.save(mask, f"{stem}_mask{array.suffix}")
+
+    def stack(self, moved: Any, images: np.ndarray) -> Any:
+        """The masks as the model gets them, in the structure of `y`."""
+        positions, masks = moved
+        return rebuild(
+            self._structure,
+            (
+                np.stack([array.finish(*pair) for pair in zip(of_array, positions, strict=True)])
+                for array, of_array in zip(self.arrays, masks, strict=True)
+            ),
+        )
+
+    def masks_in(self, stacked: Any) -> list[tuple[str, np.ndarray]]:
+        """What `stack` gave, array by array, with what figures call each."""
+        names = (array.suffix.strip("_") for array in self.arrays)
+        arrays = (array for _, array in leaves(stacked, "y"))
+        return list(zip(names, arrays, strict=True))
+
+
+class Weights(_Moved):
+    """The weights of a flow with masks."""
+
+    def stack(self, moved: Any, images: np.ndarray) -> Any:
+        """The weights, in the structure of `sample_weight`."""
+        return rebuild(self._structure, map(np.stack, moved[1]))
+
+
+def masks_of(
     y: Any,
     images: Any,
-    resized: Callable[[Any], Any],
+    resized: Callable[[LazyArray], LazyArray],
+    options: MaskOptions,
     *,
-    fill_mode: str,
-    cval: Any,
-    num_classes: Any,
     channels_first: bool,
-    **options: Any,
-) -> list[MaskSource]:
-    """The arrays of masks in `y`, checked against the images.
+    one_hot_dtype: Any,
+) -> Masks:
+    """The masks in `y`, checked against the images.
 
     Args:
         y: an array of masks, or a list, tuple or dict of them.
         images: the array of images.
         resized: what gives an array its target size.
-        fill_mode: how masks are filled.
-        cval: the value of pixels outside the image.
-        num_classes: None, or the number of classes, or a structure of these like `y`.
+        options: what is made of masks.
         channels_first: whether a channel axis comes before the rows.
-        options: the other arguments of `MaskSource`.
+        one_hot_dtype: the dtype of one-hot masks.
     """
-    sources = []
+    arrays = []
     named = leaves(y, "y")
     if not named:
         raise ValueError(f"`y` must hold masks. Received: {y!r}")
-    for (name, masks), classes in zip(named, spread(num_classes, y, "num_classes"), strict=True):
-        _array_checks.check_masks(name, masks, images, channels_first=channels_first)
-        _array_checks.check_fill_value(name, masks, cval)
-        if classes is not None:
-            _checks.check_positive("num_classes", classes)
-            if fill_mode == "constant" and not options["function"]:
-                _array_checks.check_fill_class(cval, classes)
-        source = MaskSource(
+    all_num_classes = spread(options.num_classes, y, "num_classes")
+    for (name, masks), num_classes in zip(named, all_num_classes, strict=True):
+        _check_masks(name, masks, images, channels_first=channels_first)
+        _check_fill_value(name, masks, options.cval)
+        if num_classes is not None:
+            _checks.check_positive("num_classes", num_classes)
+            if options.fill_mode == "constant" and not options.function:
+                _check_fill_class(options.cval, num_classes)
+        checked = functools.partial(
+            MaskArray,
             name,
-            masks,
-            cval=cval,
-            num_classes=classes,
+            options=options,
+            num_classes=num_classes,
             channels_first=channels_first,
-            **options,
+            one_hot_dtype=one_hot_dtype,
         )
-        if is_in_memory(masks):
-            source.check_all()
-        source.array = resized(masks)
-        sources.append(source)
-    return sources
+        lazy = as_lazy(masks)
+        checked(lazy).check_all()
+        arrays.append(checked(resized(lazy)))
+    return Masks(y, arrays, options.fill_mode)
 
 
-def weight_sources(
+def weights_of(
     sample_weight: Any,
     y: Any,
     images: Any,
-    resized: Callable[[Any], Any],
+    resized: Callable[[LazyArray], LazyArray],
+    fill_mode: str,
     *,
     channels_first: bool,
-) -> list[WeightSource]:
-    """The arrays of weights in `sample_weight`, checked against the images and the form of `y`."""
+) -> Weights:
+    """The weights in `sample_weight`, checked against the images and the structure of `y`.
+
+    The other arguments are those of `masks_of`.
+    """
     spread(sample_weight, y, "sample_weight")
-    sources = []
+    arrays = []
     for name, weights in leaves(sample_weight, "sample_weight"):
-        _array_checks.check_weights(name, weights, images, channels_first=channels_first)
-        source = WeightSource(name, weights)
-        if is_in_memory(weights):
-            source.check_all()
-        if source.is_map:
-            source.array = resized(weights)
-        sources.append(source)
-    return sources
+        _check_weights(name, weights, images, channels_first=channels_first)
+        lazy = as_lazy(weights)
+        WeightArray(name, lazy).check_all()
+        arrays.append(WeightArray(name, resized(lazy) if len(lazy.shape) == 3 else lazy))
+    return Weights(sample_weight, arrays, fill_mode)
+
+
+def check_distinct(masks: Masks) -> None:
+    """Refuses to save several masks under one name."""
+    suffixes = [array.suffix for array in masks.arrays]
+    if len(set(suffixes)) < len(suffixes):
+        raise ValueError(
+            "`save_to_dir` names masks after the keys of `y`, of which some become equal in file "
+            f"names: {suffixes}. Rename the keys, or leave `save_to_dir` out."
+        )
+
+
+def one_hot(
+    mask: np.ndarray, num_classes: int, dtype: Any, *, channels_first: bool = False
+) -> np.ndarray:
+    """An integer mask as one channel per class.
+
+    Args:
+        mask: integer array of shape `(height, width)`, or with a channel axis of length 1.
+        num_classes: the number of classes; all values are below it.
+        dtype: the dtype of the result.
+        channels_first: whether the first of three axes holds the channels.
+
+    Returns:
+        Array of shape `(height, width, num_classes)`, or `(num_classes, height, width)`.
+    """
+    axis = 0 if channels_first else -1
+    flat = mask.squeeze(axis) if mask.ndim == 3 else mask
+    return np.moveaxis(np.eye(num_classes, dtype=dtype)[flat], -1, axis)
+
+
+def _check_masks(name: str, masks: Any, images: Any, *, channels_first: bool) -> None:
+    """Refuses masks that do not fit the images."""
+    form = "channels, height, width" if channels_first else "height, width, channels"
+    check_array(name, masks, {3: "(num_samples, height, width)", 4: f"(num_samples, {form})"})
+    check_length(name, masks, len(images))
+    check_size(name, masks, images, channels_first=channels_first)
+
+
+def _check_fill_value(name: str, masks: Any, cval: Any) -> None:
+    """Refuses a `mask_cval` that the masks cannot hold."""
+    fits = isinstance(cval, (Real, np.bool_)) and math.isfinite(cval)
+    if fits and np.dtype(masks.dtype).kind != "f":
+        fits = np.asarray(cval).astype(masks.dtype) == cval
+    if not fits:
+        raise ValueError(
+            f"`mask_cval` must be a value that masks of dtype {masks.dtype}, as `{name}`, can "
+            f"hold. Received: {cval!r}"
+        )
+
+
+def _check_fill_class(cval: Any, num_classes: int) -> None:
+    """Refuses a `mask_cval` that is none of the classes."""
+    if not 0 <= cval < num_classes:
+        raise ValueError(
+            f"`mask_cval` must be one of the num_classes={num_classes} classes, 0 to "
+            f"{num_classes - 1}. Received: {cval!r}"
+        )
+
+
+def _check_weights(name: str, weights: Any, images: Any, *, channels_first: bool) -> None:
+    """Refuses weights that are neither one per sample nor one per pixel."""
+    check_array(name, weights, {1: "(num_samples,)", 3: "(num_samples, height, width)"})
+    check_length(name, weights, len(images))
+    if len(weights.shape) == 3:
+        check_size(name, weights, images, channels_first=channels_first)

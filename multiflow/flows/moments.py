@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from multiflow.augment.steps import Transformer
-from multiflow.flows.flow import PortableIterator
+from multiflow.augment.transformer import Transformer
+from multiflow.flows.flow import Flow
 from multiflow.progress import with_progress
 
 
@@ -56,7 +56,7 @@ class Moments:
         self.count = total
 
 
-def fit_generator(generator: Transformer, iterator: PortableIterator) -> None:
+def fit_generator(generator: Transformer, iterator: Flow) -> None:
     """Sets the statistics that a generator needs, from the images of an iterator.
 
     What Keras' `fit` finds for an array of these images, but after all that `standardize` does
@@ -82,7 +82,7 @@ def fit_generator(generator: Transformer, iterator: PortableIterator) -> None:
     _set_statistics(generator, moments, shape)
 
 
-def _check(iterator: PortableIterator, generator: Transformer) -> None:
+def _check(iterator: Flow, generator: Transformer) -> None:
     if not iterator.n:
         raise ValueError("`fit` needs images, and the iterator has none.")
     if iterator.data_format != generator.data_format:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
+import keras
 
-from multiflow import _checks
-from multiflow.augment.draws import Parameters, Samples
-from multiflow.augment.steps import Transformer, is_overridden, source_positions
-from multiflow.flows import _array_checks
-from multiflow.flows.batch import save_images, useful_threads
-from multiflow.flows.masks import MaskSource, mask_sources, weight_sources
-from multiflow.flows.presenting import PresentableIterator
+from multiflow.augment.transformer import Transformer
+from multiflow.flows.batch import Contents
+from multiflow.flows.flow import Flow
+from multiflow.flows.masks import MaskOptions, check_distinct, masks_of, weights_of
+from multiflow.flows.options import Batching, Saving, Workers
+from multiflow.flows.targets import Items, Target
+from multiflow.images.arrays import LazyArray, as_lazy, check_array, check_length
+from multiflow.images.files import check_interpolation, check_target_size
 from multiflow.images.resize import Resized
-from multiflow.index.splitting import Split, choose_subset
-from multiflow.parallel import read_all, run_all
-from multiflow.structures import leaves, rebuild
+from multiflow.index.splitting import Split, check_not_empty, choose_subset
+from multiflow.structures import leaves
 
 
-class SegmentationIterator(PresentableIterator):
+class SegmentationIterator(Flow):
     """Batches of images and masks; `flow_segmentation` makes it and explains its arguments."""
 
     def __init__(
@@ -30,76 +28,73 @@ class SegmentationIterator(PresentableIterator):
         y: Any,
         image_data_generator: Transformer,
         *,
-        batch_size: int,
-        shuffle: bool,
         sample_weight: Any,
-        seed: int | None,
-        save_to_dir: Any,
-        save_prefix: str,
-        save_format: str,
         subset: str | None,
-        target_size: tuple[int, int] | None,
-        interpolation: str,
-        mask_fill_mode: str | None,
-        mask_cval: Any,
-        num_classes: Any,
-        mask_preprocessing_function: Callable[[np.ndarray], np.ndarray] | None,
-        **parallelism: Any,
+        target_size: Any,
+        interpolation: Any,
+        masks: MaskOptions,
+        batching: Batching,
+        saving: Saving,
+        workers: Workers,
     ) -> None:
         self.image_data_generator = image_data_generator
         self.data_format = image_data_generator.data_format
         self.dtype = image_data_generator.dtype
-        self.save_to_dir = save_to_dir
-        self.save_prefix = save_prefix
-        self.save_format = save_format
-        self.mask_fill_mode = mask_fill_mode or image_data_generator.fill_mode
-        # Where an image or a mask was made up, its loss does not count.
-        made_up = "constant" in (image_data_generator.fill_mode, self.mask_fill_mode)
-        self._weight_fill_mode = "constant" if made_up else self.mask_fill_mode
+        self.save_to_dir = saving.save_to_dir
+        self.save_prefix = saving.save_prefix
+        self.save_format = saving.save_format
         self.y = y
         self.sample_weight = sample_weight
-        _checks.check_batch_arguments(
-            target_size=target_size,
-            optional_size=True,
-            interpolation=interpolation,
-            batch_size=batch_size,
-            seed=seed,
-            save_to_dir=save_to_dir,
-            save_format=save_format,
-        )
-        _array_checks.check_fill_mode(self.mask_fill_mode)
-        _array_checks.check_function(mask_preprocessing_function)
-        images, self.x_misc = _array_checks.split_inputs(x)
-        _array_checks.check_images(images, image_data_generator, save_to_dir)
+        if target_size is not None:
+            check_target_size(target_size)
+        check_interpolation(interpolation)
+        batching.check()
+        saving.check()
+        masks.check()
+        images, extras = split_inputs(x)
+        check_images(images, image_data_generator, saving.save_to_dir)
         channels_first = self.data_format == "channels_first"
 
-        def resized(array: Any, interpolation: str = "nearest") -> Any:
+        def resized(array: LazyArray, interpolation: str = "nearest") -> LazyArray:
             if target_size is None:
                 return array
             return Resized(array, target_size, interpolation, channels_first=channels_first)
 
-        self.x = resized(images, interpolation)
-        self._size = _array_checks.image_size(self.x.shape, channels_first)
-        self._masks = mask_sources(
+        self.x = images if target_size is None else resized(as_lazy(images), interpolation)
+        self._masks = masks_of(
             y,
             images,
             resized,
-            fill_mode=self.mask_fill_mode,
-            cval=mask_cval,
-            num_classes=num_classes,
+            masks,
             channels_first=channels_first,
-            function=mask_preprocessing_function,
-            dtype=self.dtype,
+            one_hot_dtype=self.dtype,
         )
-        self._weights = (
-            weight_sources(sample_weight, y, images, resized, channels_first=channels_first)
-            if sample_weight is not None
-            else []
+        targets: list[Target] = [self._masks]
+        if sample_weight is not None:
+            # Where an image or a mask was made up, its loss does not count.
+            made_up = "constant" in (image_data_generator.fill_mode, masks.fill_mode)
+            fill_mode = "constant" if made_up else masks.fill_mode
+            targets.append(
+                weights_of(
+                    sample_weight, y, images, resized, fill_mode, channels_first=channels_first
+                )
+            )
+        if saving.save_to_dir:
+            check_distinct(self._masks)
+        contents = Contents(
+            as_lazy(self.x), targets, [Items(as_lazy(extra)) for extra in extras], tuple
         )
-        if save_to_dir:
-            _array_checks.check_distinct([masks.suffix for masks in self._masks])
-        self._samples = self._subset(subset)
-        super().__init__(len(self._samples), batch_size, shuffle, seed, **parallelism)
+        self._taken = self._take_subset(contents, subset)
+        super().__init__(len(self._taken.images), batching, workers)
+
+    @property
+    def mask_fill_mode(self) -> str:
+        """How masks are filled where the warp left the image."""
+        return self._masks.fill_mode
+
+    @property
+    def _contents(self) -> Contents:
+        return self._taken
 
     def __getitem__(self, idx: int) -> tuple[Any, ...]:
         """The batch at a position of the epoch; negative ones count from its end."""
@@ -107,83 +102,57 @@ class SegmentationIterator(PresentableIterator):
             raise ValueError(f"There is no batch {idx}; an epoch has {len(self)}.")
         return super().__getitem__(idx + len(self) if idx < 0 else idx)
 
-    def _subset(self, subset: str | None) -> np.ndarray:
+    def _take_subset(self, contents: Contents, subset: str | None) -> Contents:
         self.subset = subset
         split = Split.of(self.image_data_generator)
-        samples = choose_subset(split, subset, len(self.x))
-        _checks.check_not_empty(subset, len(samples), len(self.x), split.reason)
-        return samples
+        num_samples = len(contents.images)
+        positions = choose_subset(split, subset, num_samples)
+        check_not_empty(subset, len(positions), num_samples, split.reason)
+        return contents.take(positions)
 
-    def _batch(self, index_array: np.ndarray, epoch: int) -> tuple[Any, ...]:
-        _, samples = self._images_at(index_array)
-        images, drawn = self._transform(index_array, epoch, self.dtype)
-        moved = self._move(samples, drawn)
-        masks, weights = moved[: len(self._masks)], moved[len(self._masks) :]
-        if self.save_to_dir:
-            self._save(images, masks, index_array, epoch)
-        inputs = (images, *(_take(extra, samples) for extra in self.x_misc))
-        # Last, so that what a `mask_preprocessing_function` draws leaves the images alone.
-        targets = map(MaskSource.deliver, self._masks, masks, itertools.repeat(samples))
-        batch = (inputs if self.x_misc else images, rebuild(self.y, targets))
-        if self.sample_weight is None:
-            return batch
-        return (*batch, rebuild(self.sample_weight, map(np.stack, weights)))
-
-    def _images_at(self, index_array: np.ndarray) -> tuple[Any, Samples]:
-        return self.x, self._samples[index_array].tolist()
-
-    def _contents(self) -> list[str]:
-        masks = "masks" if len(self._masks) == 1 else f"{len(self._masks)} masks each"
-        return [*super()._contents(), masks]
-
-    def caption(self, index: int) -> str:
-        """The position of the sample in `x` and `y`."""
-        return f"sample {self._samples[index]}"
-
-    def _masks_in(self, batch: Any) -> list[tuple[str, np.ndarray]]:
-        masks = (array for _, array in leaves(batch[1], "y"))
-        kinds = (source.suffix.strip("_") for source in self._masks)
-        return list(zip(kinds, masks, strict=True))
-
-    def _move(self, samples: Samples, drawn: Sequence[Parameters | None]) -> list[list[np.ndarray]]:
-        """The masks and weights of a batch, moved as their images; a list of them per source."""
-        sources = [*self._masks, *self._weights]
-        fill_modes = [self.mask_fill_mode for _ in self._masks] + [
-            self._weight_fill_mode if weights.is_map else None for weights in self._weights
-        ]
-        threads = useful_threads(self.image_data_generator, self.x, drawn)
-        still = [read_all(source, samples, threads) for source in sources]
-
-        def move(position: int) -> list[np.ndarray]:
-            positions = {
-                fill_mode: source_positions(
-                    self.image_data_generator, self._size, drawn[position], fill_mode
-                )
-                for fill_mode in set(fill_modes) - {None}
-            }
-            return [
-                source.move(arrays[position], positions.get(fill_mode))
-                for source, arrays, fill_mode in zip(sources, still, fill_modes, strict=True)
-            ]
-
-        # An overridden `apply_transform` may not be safe in threads.
-        in_threads = not is_overridden(self.image_data_generator, "apply_transform")
-        moved = run_all(move, range(len(samples)), threads if in_threads else 1)
-        return [list(arrays) for arrays in zip(*moved, strict=True)]
-
-    def _save(
-        self,
-        images: np.ndarray,
-        masks: Sequence[Sequence[np.ndarray]],
-        index_array: np.ndarray,
-        epoch: int,
-    ) -> None:
-        """Saves images as Keras does, and masks under the same names."""
-        stems = save_images(self, images, index_array, self._file_numbers(epoch, 10_000))
-        for source, of_source in zip(self._masks, masks, strict=True):
-            for mask, stem in zip(of_source, stems, strict=True):
-                source.save(mask, f"{stem}_mask{source.suffix}")
+    def _described(self) -> list[str]:
+        num_masks = len(self._masks.arrays)
+        return [*super()._described(), "masks" if num_masks == 1 else f"{num_masks} masks each"]
 
 
-def _take(array: Any, samples: Samples) -> np.ndarray:
-    return np.stack([np.asarray(array[sample]) for sample in samples])
+def split_inputs(x: Any) -> tuple[Any, list[Any]]:
+    """The images and the further inputs in `x`, which may be an array, a list or a tuple."""
+    if not isinstance(x, (list, tuple)):
+        return x, []
+    if not x or len(getattr(x[0], "shape", ())) != 4:
+        raise ValueError(
+            "A list in `x` must be the images, an array of rank 4, followed by further inputs. "
+            f"Received a list of {len(x)} items. Stack a list of images with np.stack."
+        )
+    extras = [(f"x[{n}]", part) for n, part in enumerate(x) if n]
+    extras = [leaf for name, part in extras for leaf in leaves(part, name)]
+    for name, extra in extras:
+        if not all(hasattr(extra, part) for part in ("shape", "__len__", "__getitem__")):
+            raise TypeError(
+                "The further inputs in `x` must be arrays with one item per image. Received "
+                f"{type(extra).__name__} as `{name}`."
+            )
+        check_length(name, extra, len(x[0]))
+    return x[0], [extra for _, extra in extras]
+
+
+def check_images(images: Any, generator: Transformer, save_to_dir: Any) -> None:
+    """Refuses images that the generator cannot transform, or that cannot be saved if they must."""
+    channels_first = generator.data_format == "channels_first"
+    form = "channels, height, width" if channels_first else "height, width, channels"
+    check_array("x", images, {4: f"(num_samples, {form})"})
+    num_channels = images.shape[generator.channel_axis]
+    if save_to_dir and num_channels not in (1, 3, 4):
+        raise ValueError(
+            "`save_to_dir` saves images of 1, 3 or 4 channels, which fit into a picture. "
+            f"Received {num_channels} channels. Leave `save_to_dir` out."
+        )
+    brightens_as_keras = generator.brightness_range is not None and not generator.corrected
+    if brightens_as_keras and (
+        num_channels not in (1, 3, 4) or generator.data_format != keras.config.image_data_format()
+    ):
+        raise ValueError(
+            "`brightness_range` needs images of 1, 3 or 4 channels in Keras' own data format, "
+            f"{keras.config.image_data_format()!r}. Received {num_channels} channels in "
+            f"{generator.data_format!r}. Set corrected=True in the generator."
+        )

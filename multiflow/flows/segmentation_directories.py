@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from multiflow import _checks, _keras
-from multiflow.augment.steps import Transformer
+from multiflow import _keras
+from multiflow.augment.transformer import Transformer
+from multiflow.flows.masks import MaskOptions
+from multiflow.flows.options import Batching, Saving, Workers
 from multiflow.flows.segmentation import SegmentationIterator
-from multiflow.images.cache import cache_files
-from multiflow.images.decoding import NUM_CHANNELS
-from multiflow.images.files import ImageAndArrayFiles, MaskFiles, Size
+from multiflow.images.cache import cache_files, check_cache
+from multiflow.images.files import (
+    Decoding,
+    ImageAndArrayFiles,
+    MaskFiles,
+    Reading,
+    check_color_mode,
+    check_mask_colors,
+)
 from multiflow.images.headers import (
     common_image_channels,
     common_mask_form,
@@ -22,8 +30,9 @@ from multiflow.images.headers import (
     read_headers,
     warn_of_doubtful_masks,
 )
-from multiflow.index.pairs import Pair, Problems, pair_files, resolve_roots
-from multiflow.index.splitting import Split, choose_subset
+from multiflow.index.pairs import Pair, Problems, pair_files
+from multiflow.index.roots import resolve_roots, warn_of_missing_sources
+from multiflow.index.splitting import Split, check_not_empty, check_subset, choose_subset
 
 
 class SegmentationDirectoryIterator(SegmentationIterator):
@@ -46,26 +55,22 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         mask_directories: Any,
         image_data_generator: Transformer,
         *,
-        target_size: Size | None,
-        color_mode: str,
         follow_links: bool,
         subset: str | None,
-        interpolation: str,
-        keep_aspect_ratio: bool,
         mask_path: Callable[[str], str] | None,
         mask_colors: Mapping[tuple[int, int, int], int] | None,
-        cache: Any,
-        **arguments: Any,
+        reading: Reading,
+        masks: MaskOptions,
+        batching: Batching,
+        saving: Saving,
+        workers: Workers,
     ) -> None:
-        _checks.check_batch_arguments(
-            target_size=target_size,
-            interpolation=interpolation,
-            optional_size=True,
-            **arguments,
-        )
-        _checks.check_subset(subset)
-        check_color_mode(color_mode)
-        check_mask_colors(mask_colors, arguments["num_classes"])
+        reading.check(needs_size=False)
+        batching.check()
+        saving.check()
+        check_subset(subset)
+        check_color_mode(reading.color_mode)
+        check_mask_colors(mask_colors, masks.num_classes)
         if not (mask_path is None or callable(mask_path)):
             raise TypeError(f"`mask_path` must be None or a function. Received: {mask_path!r}")
         channels_first = image_data_generator.data_format == "channels_first"
@@ -74,52 +79,65 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         image_headers, mask_headers = read_headers(pairs, problems, channels_first=channels_first)
         problems.raise_if_any(self._pairing_rule(mask_path))
         warn_of_doubtful_masks(pairs, mask_headers)
-        split = Split.of(image_data_generator)
-        chosen = take_subset(pairs, subset, split)
-        _checks.check_not_empty(subset, len(chosen), len(pairs), split.reason)
-        num_found, num_taken = (
-            np.bincount([pair.source for pair in of], minlength=len(self.source_names))
-            for of in (pairs, chosen)
-        )
-        _checks.warn_of_missing_sources(self.image_directories, num_found, num_taken, split.reason)
+        chosen = self._choose(pairs, subset, Split.of(image_data_generator))
         self.filepaths = [pair.image for pair in chosen]
         self.mask_filepaths = [pair.mask for pair in chosen]
         self.source_indices = np.array([pair.source for pair in chosen], np.int32)
         self.samples = len(chosen)
-        options: dict[str, Any] = {
-            "size": target_size or common_size(pairs, image_headers),
-            "keep_aspect_ratio": keep_aspect_ratio,
-            "channels_first": channels_first,
-        }
-        images = ImageAndArrayFiles(
+        decoding = Decoding(
+            tuple(reading.target_size or common_size(pairs, image_headers)),
+            reading.color_mode,
+            reading.interpolation,
+            reading.keep_aspect_ratio,
+            channels_first,
+        )
+        image_files = ImageAndArrayFiles(
             self.filepaths,
-            num_channels=common_image_channels(pairs, image_headers, color_mode),
-            color_mode=color_mode,
-            interpolation=interpolation,
-            **options,
+            decoding,
+            common_image_channels(pairs, image_headers, reading.color_mode),
         )
-        num_channels, dtype = common_mask_form(pairs, mask_headers, mask_colors)
-        masks = MaskFiles(
+        mask_files = MaskFiles(
             self.mask_filepaths,
-            num_channels=num_channels,
-            dtype=dtype,
-            colors=mask_colors,
-            **options,
+            replace(decoding, color_mode=None, interpolation="nearest"),
+            *common_mask_form(pairs, mask_headers, mask_colors),
+            mask_colors,
         )
-        _checks.check_cache(cache, [*self.image_directories, *self.mask_directories])
+        check_cache(reading.cache, [*self.image_directories, *self.mask_directories])
         super().__init__(
-            cache_files(images, cache, image_data_generator.threads),
-            cache_files(masks, cache, image_data_generator.threads),
+            cache_files(image_files, reading.cache, image_data_generator.threads),
+            cache_files(mask_files, reading.cache, image_data_generator.threads),
             image_data_generator,
+            sample_weight=None,
             subset=None,
             target_size=None,
-            interpolation=interpolation,
-            sample_weight=None,
-            **arguments,
+            interpolation=reading.interpolation,
+            masks=masks,
+            batching=batching,
+            saving=saving,
+            workers=workers,
         )
         self.subset = subset
         several = f" in {len(mask_directories)} directories" if len(mask_directories) > 1 else ""
         _keras.print_msg(f"Found {self.samples} pairs of images and masks{several}.")
+
+    def _choose(self, pairs: Sequence[Pair], subset: str | None, split: Split) -> list[Pair]:
+        """The pairs of a subset, of which every root has its part."""
+        positions = choose_subset(
+            split,
+            subset,
+            len(pairs),
+            strata=np.array([pair.source for pair in pairs], int),
+            names=lambda: (pair.name for pair in pairs),
+            paths=[pair.image for pair in pairs],
+        )
+        chosen = [pairs[position] for position in positions]
+        check_not_empty(subset, len(chosen), len(pairs), split.reason)
+        num_found, num_taken = (
+            np.bincount([pair.source for pair in of], minlength=len(self.source_names))
+            for of in (pairs, chosen)
+        )
+        warn_of_missing_sources(self.image_directories, num_found, num_taken, split.reason)
+        return chosen
 
     def caption(self, index: int) -> str:
         """The file and the source of the image at a position."""
@@ -164,51 +182,3 @@ class SegmentationDirectoryIterator(SegmentationIterator):
             f"Images and masks pair by {rule}; read are files that end in "
             f"{', '.join(self.white_list_formats)}, .npy."
         )
-
-
-def check_color_mode(color_mode: Any) -> None:
-    """Refuses an unknown `color_mode`."""
-    if color_mode not in NUM_CHANNELS:
-        raise ValueError(
-            f"`color_mode` must be one of {list(NUM_CHANNELS)}. Received: {color_mode!r}"
-        )
-
-
-def check_mask_colors(mask_colors: Any, num_classes: Any) -> None:
-    """Refuses what is no mapping from (red, green, blue) to a class number."""
-    if mask_colors is None:
-        return
-    if not (
-        isinstance(mask_colors, Mapping)
-        and mask_colors
-        and all(isinstance(number, Integral) for number in mask_colors.values())
-        and all(
-            isinstance(color, Sequence)
-            and len(color) == 3
-            and all(isinstance(level, Integral) and 0 <= int(level) < 256 for level in color)
-            for color in mask_colors
-        )
-    ):
-        raise ValueError(
-            "`mask_colors` must map colours, three integers from 0 to 255, to class numbers, as in "
-            f"{{(128, 0, 0): 1}}. Received: {mask_colors!r}"
-        )
-    numbers = sorted(mask_colors.values())
-    if isinstance(num_classes, Integral) and not 0 <= numbers[0] <= numbers[-1] < int(num_classes):
-        raise ValueError(
-            f"`mask_colors` gives the class numbers {numbers}, but num_classes={num_classes} "
-            f"allows 0 to {int(num_classes) - 1}."
-        )
-
-
-def take_subset(pairs: Sequence[Pair], subset: str | None, split: Split) -> list[Pair]:
-    """The pairs of a subset, of which every root has its part."""
-    positions = choose_subset(
-        split,
-        subset,
-        len(pairs),
-        strata=np.array([pair.source for pair in pairs], int),
-        names=lambda: (pair.name for pair in pairs),
-        paths=[pair.image for pair in pairs],
-    )
-    return [pairs[position] for position in positions]

@@ -1,4 +1,4 @@
-"""Decoded images and masks, kept in memory or in a file that later runs reuse."""
+"""Files whose images or masks are kept, in memory or in a file that later runs reuse."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import hashlib
 import itertools
 import math
 import os
+import pathlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import PIL
 
 from multiflow import extras
+from multiflow.images.arrays import LazyArray
 from multiflow.images.files import Files
 from multiflow.parallel import run_all
 from multiflow.progress import with_progress
@@ -26,21 +28,22 @@ VERSION = 1
 CHUNK = 64
 
 
-class CachedFiles:
-    """Files that were all read beforehand; it gives the arrays that they give.
+class CachedFiles(LazyArray):
+    """Files that were all read beforehand, or some of them; it gives the arrays that they give.
 
     Args:
         files: the files.
         pixels: what they hold, or the path of an `.npy` file of it.
+        positions: None, or which of `pixels` the files are.
     """
 
-    reads_in_threads = True
-
-    def __init__(self, files: Files, pixels: np.ndarray | str) -> None:
+    def __init__(
+        self, files: Files, pixels: np.ndarray | str, positions: np.ndarray | None = None
+    ) -> None:
         self.files = files
-        self.paths = files.paths
         self.shape = files.shape
         self._stored = pixels
+        self._positions = positions
         self.dtype = self._pixels.dtype
 
     @functools.cached_property
@@ -49,17 +52,54 @@ class CachedFiles:
             return np.load(self._stored, mmap_mode="r").view(np.ndarray)
         return self._stored
 
-    def __len__(self) -> int:
-        return len(self.files)
-
     def __getitem__(self, index: int) -> np.ndarray:
-        return self.files.arrange(self._pixels[index])
+        place = index if self._positions is None else self._positions[index]
+        return self.files.arrange(self._pixels[place])
+
+    def take(self, positions: np.ndarray) -> CachedFiles:
+        """The files at some positions, in this order, from the same cache."""
+        taken = positions if self._positions is None else self._positions[positions]
+        return CachedFiles(self.files.take(positions), self._stored, taken)
+
+    def where(self, index: int) -> str:
+        """The path of a file."""
+        return self.files.where(index)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_pixels"}
 
     def __deepcopy__(self, memo: Any) -> CachedFiles:
         return self  # nothing in it changes
+
+
+def check_cache(cache: Any, roots: Sequence[Any]) -> None:
+    """Refuses a `cache` that is neither None nor `"memory"` nor a folder that can be made.
+
+    Args:
+        cache: what was received.
+        roots: the folders that are searched for images, in which the cache must not lie.
+    """
+    if cache is None or cache == "memory":
+        return
+    if not isinstance(cache, (str, os.PathLike)) or not os.fspath(cache):
+        raise TypeError(f'`cache` must be None, "memory" or a folder. Received: {cache!r}')
+    folder = os.path.abspath(cache)
+    if not os.path.isdir(os.path.dirname(folder)):
+        raise FileNotFoundError(
+            f"`cache` names {os.fspath(cache)!r}, in a folder that does not exist: "
+            f"{os.path.dirname(folder)!r}. Check the path."
+        )
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise NotADirectoryError(
+            f"`cache` names {os.fspath(cache)!r}, which is a file. It must be a folder."
+        )
+    for root in roots:
+        inner, outer = (pathlib.Path(os.path.realpath(path)) for path in (folder, root))
+        if inner.is_relative_to(outer):
+            raise ValueError(
+                f"`cache` names {os.fspath(cache)!r}, which lies in {os.fspath(root)!r}, where "
+                "images are searched for. Put it elsewhere."
+            )
 
 
 def cache_files(files: Files, cache: Any, threads: int | None) -> Files | CachedFiles:
@@ -162,7 +202,7 @@ def _read_in_order(files: Files, dtype: np.dtype, threads: int | None) -> Iterat
 
 def _key(files: Files) -> str:
     """A name for what the files hold now, and for what is made of it."""
-    key = hashlib.sha256(f"{VERSION} {PIL.__version__} {files.decoding}".encode())
+    key = hashlib.sha256(f"{VERSION} {PIL.__version__} {files.recipe}".encode())
     for path in files.paths:
         status = os.stat(path)
         facts = (os.path.abspath(path), status.st_size, status.st_mtime_ns)

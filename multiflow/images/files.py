@@ -1,24 +1,105 @@
-"""Files → arrays: images as Keras reads them, masks with the values that are stored."""
+"""Files as lazy arrays: images as Keras reads them, masks with the values that are stored."""
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from multiflow._keras import PIL_INTERPOLATION_METHODS
+from multiflow.images.arrays import LazyArray
 from multiflow.images.decoding import NUM_CHANNELS, load_image
-from multiflow.images.resize import centred_box, resize
+from multiflow.images.resize import Size, centred_box, resize
 from multiflow.parallel import run_all
 
-Size = tuple[int, int]  # height, width
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 # Modes that Keras keeps for `color_mode="grayscale"` though they have more than 8 bits.
 DEEP_GREYS = ("I", "I;16")
 
 _reading_header = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The arguments of a flow that say how files are read, as they were passed.
+
+    Attributes:
+        target_size: (height, width) of the result; None for that of the files.
+        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        interpolation: how images are resized.
+        keep_aspect_ratio: whether images are cropped to the ratio of `target_size` before.
+        cache: None, `"memory"` or a folder.
+    """
+
+    target_size: Any
+    color_mode: Any
+    interpolation: Any
+    keep_aspect_ratio: bool
+    cache: Any
+
+    def check(self, *, needs_size: bool = True) -> None:
+        """Refuses what Keras would notice only when the first batch is read, or never."""
+        if needs_size or self.target_size is not None:
+            check_target_size(self.target_size)
+        check_interpolation(self.interpolation)
+
+
+def check_target_size(target_size: Any) -> None:
+    """Refuses what is no size."""
+    if not (
+        isinstance(target_size, Collection)
+        and len(target_size) == 2
+        and all(isinstance(size, Integral) and int(size) > 0 for size in target_size)
+    ):
+        raise ValueError(
+            "`target_size` must be two positive integers, (height, width). "
+            f"Received: {target_size!r}"
+        )
+
+
+def check_interpolation(interpolation: Any) -> None:
+    """Refuses an unknown way to resize."""
+    if interpolation not in PIL_INTERPOLATION_METHODS:
+        raise ValueError(
+            f"`interpolation` must be one of {sorted(PIL_INTERPOLATION_METHODS)}. "
+            f"Received: {interpolation!r}"
+        )
+
+
+def check_color_mode(color_mode: Any) -> None:
+    """Refuses an unknown `color_mode`; flows of Keras say it in Keras' words."""
+    if color_mode not in NUM_CHANNELS:
+        raise ValueError(
+            f"`color_mode` must be one of {list(NUM_CHANNELS)}. Received: {color_mode!r}"
+        )
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """What is made of each of several files.
+
+    Attributes:
+        size: (height, width) of the result.
+        color_mode: how pictures are converted; None where they are not.
+        interpolation: how they are resized.
+        keep_aspect_ratio: whether they are cropped to the ratio of `size` before.
+        channels_first: whether the channels come before the rows.
+    """
+
+    size: Size
+    color_mode: str | None
+    interpolation: str
+    keep_aspect_ratio: bool
+    channels_first: bool
 
 
 def is_numpy_file(path: str) -> bool:
@@ -26,60 +107,57 @@ def is_numpy_file(path: str) -> bool:
     return path.lower().endswith(".npy")
 
 
-class Files:
-    """Arrays in files: each is read when it is asked for, cropped, resized, or the path told.
+def open_array(path: str) -> np.ndarray:
+    """The array in an `.npy` file, memory-mapped."""
+    # NumPy reads the header with `ast`, which fails in threads in some versions of Python.
+    with _reading_header:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+class Files(LazyArray):
+    """Arrays in files, each of which is opened, cropped and resized when it is asked for.
 
     Args:
         paths: the files.
-        size: (height, width) of the result.
+        decoding: what is made of them.
         num_channels: the number of channels of every file; None for no channel axis.
-        interpolation: how they are resized.
-        keep_aspect_ratio: whether they are cropped to the ratio of `size` before.
-        channels_first: whether the channels come before the rows.
+        dtype: the dtype of the result.
     """
 
-    reads_in_threads = True
-    dtype: np.dtype
-
     def __init__(
-        self,
-        paths: Sequence[str],
-        size: Size,
-        num_channels: int | None,
-        *,
-        interpolation: str,
-        keep_aspect_ratio: bool,
-        channels_first: bool,
+        self, paths: Sequence[str], decoding: Decoding, num_channels: int | None, dtype: np.dtype
     ) -> None:
         self.paths = paths
-        self.size = size
-        self.interpolation = interpolation
-        self.keep_aspect_ratio = keep_aspect_ratio
-        self.channels_first = channels_first
+        self.decoding = decoding
+        self.dtype = dtype
+        size = decoding.size
         # Pixels are read and cached with their channels last.
         self.pixel_shape = size if num_channels is None else (*size, num_channels)
-        first = channels_first and num_channels is not None
+        first = decoding.channels_first and num_channels is not None
         self.shape = (len(paths), *((num_channels, *size) if first else self.pixel_shape))
 
     @property
-    def decoding(self) -> str:
-        """All that decides what is made of a file."""
-        options = {
-            name: value
-            for name, value in vars(self).items()
-            if name not in ("paths", "shape") and not name.startswith("_")
-        }
-        return f"{type(self).__name__} {options}"
+    def recipe(self) -> str:
+        """All that decides what is made of a file, in words that tell caches apart."""
+        return f"{type(self).__name__} {self.decoding} {self.pixel_shape} {self.dtype}"
 
     def find_dtype(self, threads: int | None) -> np.dtype:
         """A dtype that holds what all files hold."""
         return self.dtype
 
-    def __len__(self) -> int:
-        return len(self.paths)
-
     def __getitem__(self, index: int) -> np.ndarray:
         return self.arrange(self.read_pixels(index))
+
+    def take(self, positions: np.ndarray) -> Self:
+        """The files at some positions, in this order."""
+        taken = copy.copy(self)
+        taken.paths = [self.paths[position] for position in positions]
+        taken.shape = (len(taken.paths), *self.shape[1:])
+        return taken
+
+    def where(self, index: int) -> str:
+        """The path of a file."""
+        return repr(self.paths[index])
 
     def read_pixels(self, index: int) -> np.ndarray:
         """The contents of a file, with any channels last; errors name the file."""
@@ -96,25 +174,21 @@ class Files:
 
     def arrange(self, pixels: np.ndarray) -> np.ndarray:
         """What `read_pixels` gave, with the channels where they are wanted."""
-        return np.moveaxis(pixels, -1, 0) if self.channels_first and pixels.ndim == 3 else pixels
+        first = self.decoding.channels_first and pixels.ndim == 3
+        return np.moveaxis(pixels, -1, 0) if first else pixels
 
     def _read(self, path: str) -> np.ndarray:
         raise NotImplementedError
 
     def _load_array(self, path: str) -> np.ndarray:
         array = np.array(open_array(path))
-        return np.moveaxis(array, 0, -1) if self.channels_first and array.ndim == 3 else array
+        first = self.decoding.channels_first and array.ndim == 3
+        return np.moveaxis(array, 0, -1) if first else array
 
     def _resize(self, image: np.ndarray) -> np.ndarray:
-        box = centred_box(image.shape[:2], self.size) if self.keep_aspect_ratio else None
-        return resize(image, self.size, self.interpolation, channels_first=False, box=box)
-
-
-def open_array(path: str) -> np.ndarray:
-    """The array in an `.npy` file, memory-mapped."""
-    # NumPy reads the header with `ast`, which fails in threads in some versions of Python.
-    with _reading_header:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        size = self.decoding.size
+        box = centred_box(image.shape[:2], size) if self.decoding.keep_aspect_ratio else None
+        return resize(image, size, self.decoding.interpolation, channels_first=False, box=box)
 
 
 def _with_path(error: Exception, path: str) -> Exception:
@@ -134,20 +208,19 @@ class ImageFiles(Files):
 
     Args:
         paths: the files.
-        size: (height, width) of the result.
-        color_mode: as in Keras.
-        options: the other arguments of `Files`.
+        decoding: what is made of them, with a `color_mode`.
+        num_channels: the number of channels, if it is not that of the `color_mode`.
     """
 
-    dtype = np.dtype(np.uint8)  # of nearly all; deep greys and `.npy` files have their own
-
     def __init__(
-        self, paths: Sequence[str], size: Size, *, color_mode: str, **options: Any
+        self, paths: Sequence[str], decoding: Decoding, num_channels: int | None = None
     ) -> None:
+        assert decoding.color_mode is not None
+        self._color_mode = decoding.color_mode
+        # The dtype of nearly all; deep greys and `.npy` files have their own.
         super().__init__(
-            paths, size, options.pop("num_channels", NUM_CHANNELS[color_mode]), **options
+            paths, decoding, num_channels or NUM_CHANNELS[self._color_mode], np.dtype(np.uint8)
         )
-        self.color_mode = color_mode
 
     def find_dtype(self, threads: int | None) -> np.dtype:
         """A dtype that holds what all files hold; their headers tell."""
@@ -155,14 +228,19 @@ class ImageFiles(Files):
         return np.result_type(self.dtype, *set(dtypes))
 
     def _read_dtype(self, index: int) -> np.dtype:
-        if self.color_mode != "grayscale":
+        if self._color_mode != "grayscale":
             return self.dtype
         with self._naming(index) as path, Image.open(path) as image:
             return np.dtype(np.int32 if image.mode in DEEP_GREYS else np.uint8)
 
     def _read(self, path: str) -> np.ndarray:
+        decoding = self.decoding
         return load_image(
-            path, self.color_mode, self.size, self.interpolation, self.keep_aspect_ratio
+            path,
+            self._color_mode,
+            decoding.size,
+            decoding.interpolation,
+            decoding.keep_aspect_ratio,
         )
 
 
@@ -176,7 +254,7 @@ class ImageAndArrayFiles(ImageFiles):
     def _read_dtype(self, index: int) -> np.dtype:
         if not is_numpy_file(self.paths[index]):
             return super()._read_dtype(index)
-        if self.interpolation != "nearest":
+        if self.decoding.interpolation != "nearest":
             return np.dtype(np.float32)  # to which `resize` converts
         with self._naming(index) as path:
             return open_array(path).dtype
@@ -193,42 +271,43 @@ class MaskFiles(Files):
 
     Args:
         paths: the files.
-        size: (height, width) of the result.
+        decoding: what is made of them, by `interpolation="nearest"`.
         num_channels: the number of channels of every mask; None for no channel axis.
         dtype: the dtype of the result.
         colors: None, or the class number of each (red, green, blue).
-        options: the other arguments of `Files`.
     """
 
     def __init__(
         self,
         paths: Sequence[str],
-        size: Size,
+        decoding: Decoding,
         num_channels: int | None,
         dtype: np.dtype,
-        *,
         colors: Mapping[tuple[int, int, int], int] | None,
-        **options: Any,
     ) -> None:
-        super().__init__(paths, size, num_channels, interpolation="nearest", **options)
-        self.dtype = dtype
-        self.colors = colors
+        super().__init__(paths, decoding, num_channels, dtype)
+        self._colors = colors
         if colors is not None:
             listed = sorted((_color_number(np.array(color)), n) for color, n in colors.items())
             self._color_numbers, self._color_classes = map(np.array, zip(*listed, strict=True))
+
+    @property
+    def recipe(self) -> str:
+        """All that decides what is made of a file, in words that tell caches apart."""
+        return f"{super().recipe} {self._colors}"
 
     def _read(self, path: str) -> np.ndarray:
         if is_numpy_file(path):
             return self._resize(self._load_array(path).astype(self.dtype))
         with Image.open(path) as image:
-            if self.colors is not None:
+            if self._colors is not None:
                 mask = self._classes_of_colors(np.asarray(image.convert("RGB")))
             else:
                 mask = np.asarray(image)
         return self._resize(mask.astype(self.dtype))
 
     def _classes_of_colors(self, pixels: np.ndarray) -> np.ndarray:
-        assert self.colors is not None
+        assert self._colors is not None
         numbers = self._color_numbers
         found = _color_number(pixels.astype(np.int64))
         places = np.searchsorted(numbers, found).clip(max=len(numbers) - 1)
@@ -237,10 +316,37 @@ class MaskFiles(Files):
             color = tuple(int(value) for value in unlisted[0])
             raise ValueError(
                 f"it holds the colour {color}, which `mask_colors` does not list. "
-                f"Listed are {list(self.colors)}"
+                f"Listed are {list(self._colors)}"
             )
         return self._color_classes[places]
 
 
 def _color_number(color: np.ndarray) -> Any:
     return (color[..., 0] * 256 + color[..., 1]) * 256 + color[..., 2]
+
+
+def check_mask_colors(mask_colors: Any, num_classes: Any) -> None:
+    """Refuses what is no mapping from (red, green, blue) to a class number."""
+    if mask_colors is None:
+        return
+    if not (
+        isinstance(mask_colors, Mapping)
+        and mask_colors
+        and all(isinstance(number, Integral) for number in mask_colors.values())
+        and all(
+            isinstance(color, Sequence)
+            and len(color) == 3
+            and all(isinstance(level, Integral) and 0 <= int(level) < 256 for level in color)
+            for color in mask_colors
+        )
+    ):
+        raise ValueError(
+            "`mask_colors` must map colours, three integers from 0 to 255, to class numbers, as in "
+            f"{{(128, 0, 0): 1}}. Received: {mask_colors!r}"
+        )
+    numbers = sorted(mask_colors.values())
+    if isinstance(num_classes, Integral) and not 0 <= numbers[0] <= numbers[-1] < int(num_classes):
+        raise ValueError(
+            f"`mask_colors` gives the class numbers {numbers}, but num_classes={num_classes} "
+            f"allows 0 to {int(num_classes) - 1}."
+        )

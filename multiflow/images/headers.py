@@ -10,7 +10,8 @@ from PIL import Image
 
 from multiflow import _checks
 from multiflow.images.decoding import NUM_CHANNELS
-from multiflow.images.files import Size, is_numpy_file, open_array
+from multiflow.images.files import is_numpy_file, open_array
+from multiflow.images.resize import Size
 from multiflow.index.pairs import Pair, Problems
 from multiflow.progress import PATIENCE, with_progress
 

@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image
 
 from multiflow import _keras, extras
-from multiflow.parallel import reads_in_threads
+from multiflow.images.arrays import LazyArray
 
+Size = tuple[int, int]  # height, width
 Box = tuple[int, int, int, int]  # first row, first column, last row + 1, last column + 1
 
 
@@ -87,18 +88,18 @@ def centred_box(size: tuple[int, int], target_size: tuple[int, int]) -> Box:
     return top, left, top + box_height, left + box_width
 
 
-class Resized:
+class Resized(LazyArray):
     """An array of images or masks, each of which is resized when it is read.
 
     Args:
-        source: array with the samples on its first axis.
+        source: the images or masks.
         size: the new (height, width).
         interpolation: as in `resize`.
         channels_first: whether the second of four axes holds the channels.
     """
 
     def __init__(
-        self, source: Any, size: tuple[int, int], interpolation: str, *, channels_first: bool
+        self, source: LazyArray, size: Size, interpolation: str, *, channels_first: bool
     ) -> None:
         self._source = source
         self._size = (int(size[0]), int(size[1]))
@@ -107,11 +108,17 @@ class Resized:
         row_axis = 2 if len(source.shape) == 4 and channels_first else 1
         self.shape = (*source.shape[:row_axis], *self._size, *source.shape[row_axis + 2 :])
         self.dtype = source.dtype if interpolation == "nearest" else np.dtype(np.float32)
-        self.reads_in_threads = reads_in_threads(source)
-
-    def __len__(self) -> int:
-        return len(self._source)
+        self.reads_in_threads = source.reads_in_threads
 
     def __getitem__(self, index: int) -> np.ndarray:
-        image = np.asarray(self._source[index])
+        image = self._source[index]
         return resize(image, self._size, self._interpolation, channels_first=self._channels_first)
+
+    def take(self, positions: np.ndarray) -> Resized:
+        """The samples at some positions, in this order; nothing is read or copied."""
+        source = self._source.take(positions)
+        return Resized(source, self._size, self._interpolation, channels_first=self._channels_first)
+
+    def where(self, index: int) -> str:
+        """What the array that is resized calls a sample."""
+        return self._source.where(index)

@@ -1,4 +1,4 @@
-"""Folders → index: which images there are, in Keras' order, with their labels and sources."""
+"""Which images there are, in Keras' order, with their labels and sources."""
 
 from __future__ import annotations
 
@@ -7,30 +7,20 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from multiflow import _checks
-from multiflow.index.paths import CompactPaths
+from multiflow.index.paths import CompactPaths, TakenPaths
+from multiflow.index.roots import Source
 from multiflow.progress import PATIENCE, with_progress
 
 # Keras' own words: scripts filter this warning by its text.
 TIFF_WARNING = (
     'Using ".tiff" files with multiple bands will cause distortion. Please verify your output.'
 )
-
-
 # A root need not hold every class.
 _ABSENT = (FileNotFoundError, NotADirectoryError)
-
-
-class Source(NamedTuple):
-    """One root folder: its name, its path as given, and its path below the common parent."""
-
-    name: str
-    root: Any
-    prefix: str
 
 
 @dataclass(frozen=True)
@@ -48,14 +38,14 @@ class ImageIndex:
     """
 
     sources: Sequence[Source]
-    paths: CompactPaths
+    paths: CompactPaths | TakenPaths
     labels: np.ndarray
     source_indices: np.ndarray
     folder_indices: np.ndarray
     unreadable: list[OSError]
 
     def take(self, positions: np.ndarray) -> ImageIndex:
-        """The images at some positions, which ascend."""
+        """The images at some positions, in this order."""
         return ImageIndex(
             self.sources,
             self.paths.take(positions),
@@ -70,66 +60,6 @@ class ImageIndex:
         starts = [len(os.path.join(source.prefix, "")) for source in self.sources]
         for path, source in zip(self.paths, self.source_indices, strict=True):
             yield path[starts[source] :].replace(os.sep, "/")
-
-
-def resolve_sources(directories: Any, argument: str = "directories") -> tuple[Any, list[Source]]:
-    """The deepest common parent of the roots, and the sources.
-
-    A single root is its own parent and is kept as it was given, as in Keras. Several are made
-    absolute first. A source without a given name is named by its path below the common parent.
-    """
-    roots = _checks.check_directories(directories, argument)
-    if len(roots) == 1:
-        [(name, root)] = roots
-        return root, [Source(name or os.path.basename(os.path.abspath(root)), root, "")]
-    absolute = [_absolute(os.fspath(root)) for _, root in roots]
-    try:
-        parent = os.path.commonpath(absolute)
-    except ValueError:  # drives of Windows have no common parent; names stay absolute
-        parent = ""
-    prefixes = [os.path.relpath(root, parent) if parent else root for root in absolute]
-    return parent, [
-        Source(name or prefix, root, prefix)
-        for (name, root), prefix in zip(roots, prefixes, strict=True)
-    ]
-
-
-def _absolute(root: str) -> str:
-    # Behind a link, the system takes ".." for the parent of the link's target; abspath does not.
-    return os.path.realpath(root) if os.pardir in root.split(os.sep) else os.path.abspath(root)
-
-
-def class_folders_in(root: Any) -> list[str]:
-    """The names of the folders in `root`, sorted."""
-    return sorted(name for name in os.listdir(root) if os.path.isdir(os.path.join(root, name)))
-
-
-def resolve_classes(classes: Any, sources: Sequence[Source]) -> dict[str, list[str]]:
-    """The folders of each class, in the order of the labels.
-
-    Without `classes`, the sorted union of the class folders over all roots. Warns of a named
-    folder that is in no root, and of a hidden folder that became a class.
-    """
-    roots = [os.fspath(source.root) for source in sources]
-    class_folders = _checks.check_classes(classes)
-    if class_folders:
-        for folder in (folder for folders in class_folders.values() for folder in folders):
-            if not any(os.path.isdir(os.path.join(root, folder)) for root in roots):
-                _checks.warn(
-                    f"`classes` names the folder {folder!r}, which is in none of the roots "
-                    f"{roots}: its class gets no image from it. Check the spelling."
-                )
-        return class_folders
-    folders_by_root = {root: class_folders_in(root) for root in roots}
-    union = sorted(set().union(*folders_by_root.values()))
-    for folder in union:
-        if folder.startswith("."):
-            holder = next(root for root in roots if folder in folders_by_root[root])
-            _checks.warn(
-                f"The hidden folder {os.path.join(holder, folder)!r} became a class. "
-                "Delete it, or name the wanted classes with `classes`."
-            )
-    return {folder: [folder] for folder in union}
 
 
 def index_images(

@@ -1,15 +1,15 @@
-"""Folders → index, for segmentation: which mask belongs to which image, and what does not fit."""
+"""Which mask belongs to which image, and what does not fit."""
 
 from __future__ import annotations
 
 import collections
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from multiflow import _checks
-from multiflow.index.listing import Source, list_images, resolve_sources
+from multiflow.index.listing import list_images
+from multiflow.index.roots import Source
 
 NUM_NAMED = 10  # how many paths of one kind an error names
 
@@ -42,44 +42,6 @@ class Problems:
             named = ", ".join(paths[:NUM_NAMED]) + (", …" if len(paths) > NUM_NAMED else "")
             lines.append(f"{len(paths)} {kind}: {named}")
         raise ValueError("\n".join(["The images and masks do not fit.", *lines, remedy]))
-
-
-def resolve_roots(
-    image_directories: Any, mask_directories: Any
-) -> tuple[Any, list[Source], list[str]]:
-    """The common parent of the image roots, the sources, and the mask root of each source.
-
-    Raises:
-        TypeError, ValueError, OSError: as `check_directories`, and if the two arguments do not name
-            the same number of roots, or, as mappings, not the same sources, or overlap.
-    """
-    _checks.check_directories(image_directories, "image_directories")
-    _checks.check_directories(mask_directories, "mask_directories")
-    if isinstance(image_directories, Mapping) != isinstance(mask_directories, Mapping):
-        raise TypeError(
-            "`image_directories` and `mask_directories` must both be sequences, which pair by "
-            "position, or both be mappings, which pair by source name. Received "
-            f"{type(image_directories).__name__} and {type(mask_directories).__name__}."
-        )
-    if len(image_directories) != len(mask_directories):
-        raise ValueError(
-            "`image_directories` and `mask_directories` must name the same number of roots. "
-            f"Received {len(image_directories)} and {len(mask_directories)}."
-        )
-    if isinstance(image_directories, Mapping):
-        if set(image_directories) != set(mask_directories):
-            raise ValueError(
-                "`image_directories` and `mask_directories` must have the same source names. "
-                f"Received {list(image_directories)} and {list(mask_directories)}."
-            )
-        mask_directories = [mask_directories[name] for name in image_directories]
-    parent, sources = resolve_sources(image_directories, "image_directories")
-    mask_roots = [os.fspath(root) for root in mask_directories]
-    _checks.check_disjoint(
-        [*(source.root for source in sources), *mask_roots],
-        "image_directories` or `mask_directories",
-    )
-    return parent, sources, mask_roots
 
 
 def pair_files(

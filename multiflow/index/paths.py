@@ -43,8 +43,10 @@ class CompactPaths(Sequence[str]):
         self._names += encoded
         self._ends.frombytes(ends.astype(np.int64).tobytes())
 
-    def take(self, positions: np.ndarray) -> CompactPaths:
-        """The paths at some positions, which ascend."""
+    def take(self, positions: np.ndarray) -> CompactPaths | TakenPaths:
+        """The paths at some positions, in this order."""
+        if (np.diff(positions) <= 0).any():
+            return TakenPaths(self, positions)
         is_taken = np.zeros(len(self), bool)
         is_taken[positions] = True
         lengths = np.diff(self._ends, prepend=-1)
@@ -74,6 +76,26 @@ class CompactPaths(Sequence[str]):
         start = self._ends[position - 1] + 1 if position else 0
         name = bytes(self._names[start : self._ends[position]])
         return os.path.join(folder, os.fsdecode(name))
+
+
+class TakenPaths(Sequence[str]):
+    """The paths at some positions of a list, in any order, without a copy of their texts."""
+
+    def __init__(self, paths: CompactPaths, positions: np.ndarray) -> None:
+        self._paths = paths
+        self._positions = positions
+
+    def take(self, positions: np.ndarray) -> CompactPaths | TakenPaths:
+        """The paths at some positions, in this order."""
+        return self._paths.take(self._positions[positions])
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self._paths[position] for position in self._positions[index]]
+        return self._paths[self._positions[index]]
 
 
 class JoinedPaths(Sequence[str]):

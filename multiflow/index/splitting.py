@@ -1,17 +1,16 @@
-"""Index → subset: which samples are for validation, and which for training."""
+"""Which samples are for validation, and which for training."""
 
 from __future__ import annotations
 
-import bisect
 import hashlib
 import itertools
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from multiflow import _checks
+from multiflow.index.groups import divide_groups, group_numbers
 
 # A split that misses its fraction by more is a warning.
 TOLERANCE = 0.05
@@ -80,7 +79,7 @@ def choose_subset(
     Warns:
         UserWarning: if a seed or groups make a split that is far from the fraction.
     """
-    _checks.check_subset(subset)
+    check_subset(subset)
     order = np.arange(num_samples)
     if subset is None or not num_samples:
         return order
@@ -91,8 +90,8 @@ def choose_subset(
     if split.groups is None or not split.fraction:
         is_validation = _divide_strata(split.fraction, strata, order)
     else:
-        groups = _numbered(_groups_of(split.groups, num_samples, paths))
-        is_validation = _divide_groups(split.fraction, groups, strata, order)
+        groups = group_numbers(split.groups, num_samples, paths)
+        is_validation = divide_groups(split.fraction, groups, strata, order)
     share = is_validation.mean()
     if not split.is_keras and abs(share - split.fraction) > TOLERANCE:
         _checks.warn(
@@ -141,12 +140,6 @@ def _count_classes(labels: Iterable[Any], num_classes: int) -> np.ndarray:
     return np.bincount(np.fromiter(flat, int), minlength=num_classes)
 
 
-def _numbered(values: Iterable[Hashable]) -> np.ndarray:
-    """Equal values as equal numbers, counted from 0 as they first come up."""
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(value, len(numbers)) for value in values], int)
-
-
 def _shuffled(seed: int, names: Iterable[Any]) -> np.ndarray:
     """The positions of some names, in an order that hashes of the seed and the name make."""
     # NumPy may change how its generators shuffle; a hash stays, on all machines.
@@ -167,181 +160,28 @@ def _divide_strata(fraction: float, strata: np.ndarray, order: np.ndarray) -> np
     return is_validation
 
 
-def _groups_of(
-    groups: Callable[[str], Hashable] | Sequence[Hashable],
-    num_samples: int,
-    paths: Sequence[str] | None,
-) -> list[Hashable]:
-    """The group of each sample, checked."""
-    if paths is None:
-        if callable(groups):
-            raise TypeError(
-                "`split_groups` must be a sequence with one group per sample, for arrays have no "
-                f"paths. Received the function {groups!r}."
-            )
-        found = list(groups)
-        if len(found) != num_samples:
-            raise ValueError(
-                f"`split_groups` must hold one group for each of the {num_samples} samples. "
-                f"Received {len(found)}."
-            )
-    else:
-        if not callable(groups):
-            raise TypeError(
-                "`split_groups` must be a function from the path of a file to its group, for "
-                f"samples that are files. Received {type(groups).__name__}."
-            )
-        found = [_group_of_path(groups, path) for path in paths]
-    for position, group in enumerate(found):
-        if not _is_group(group):
-            where = f"sample {position}" if paths is None else repr(paths[position])
-            raise ValueError(
-                f"`split_groups` gives no group for {where}, but {group!r}. Groups are str, int or "
-                "other hashables; give a sample that belongs to no other a group of its own."
-            )
-    if len(set(found)) == 1:
-        raise ValueError(
-            f"`split_groups` puts all {num_samples} samples into the one group {found[0]!r}, which "
-            "cannot be divided. Make smaller groups."
+def check_subset(subset: Any) -> None:
+    """Refuses an unknown `subset`."""
+    if subset not in (None, "training", "validation"):
+        raise ValueError(f'`subset` must be None, "training" or "validation". Received: {subset!r}')
+
+
+def check_not_empty(subset: Any, num_taken: int, num_found: int, reason: str) -> None:
+    """Refuses a subset without samples."""
+    if not num_taken:
+        raise ValueError(f"subset={subset!r} takes none of the {num_found} samples. {reason}")
+
+
+def check_split(split_seed: Any, split_groups: Any) -> None:
+    """Refuses a `split_seed` that is no seed, and a `split_groups` that gives no groups."""
+    _checks.check_seed(split_seed, "split_seed")
+    is_list = hasattr(split_groups, "__len__") and hasattr(split_groups, "__getitem__")
+    if not (
+        split_groups is None
+        or callable(split_groups)
+        or (is_list and not isinstance(split_groups, (str, bytes, Mapping)))
+    ):
+        raise TypeError(
+            "`split_groups` must be None, a function from the path of a file to its group, or, "
+            f"for arrays, a sequence with one group per sample. Received: {split_groups!r}"
         )
-    return found
-
-
-def _group_of_path(groups: Callable[[str], Hashable], path: str) -> Hashable:
-    try:
-        return groups(path)
-    except Exception as error:
-        raise ValueError(
-            f"`split_groups` failed for {path!r}: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _is_group(group: Any) -> bool:
-    """Whether a value is hashable, and not missing, as None, NaN and pandas' NA are."""
-    try:
-        hash(group)
-        return group is not None and bool(group == group)
-    except (TypeError, ValueError):
-        return False
-
-
-def _divide_groups(
-    fraction: float, groups: np.ndarray, strata: np.ndarray, order: np.ndarray
-) -> np.ndarray:
-    """Whether each sample is in a group for validation.
-
-    Args:
-        fraction: of the samples, wanted for validation.
-        groups: int array, the group of each sample, numbered as they come up.
-        strata: int array, of which validation should have its share.
-        order: the samples, in the order in which they are preferred for validation.
-    """
-    # A group is preferred as its first sample is, so that large ones have no better chance.
-    first_samples = np.unique(groups, return_index=True)[1]
-    group_order = _spread(np.argsort(np.argsort(order)[first_samples]), _main(groups, strata))
-    sizes = np.bincount(groups)[group_order]
-    is_chosen = np.zeros(len(sizes), bool)
-    is_chosen[group_order] = nearest_total(sizes.tolist(), fraction * len(groups))
-    return is_chosen[groups]
-
-
-def _main(groups: np.ndarray, strata: np.ndarray) -> np.ndarray:
-    """The stratum that most samples of each group are in."""
-    (pair_groups, pair_strata), counts = np.unique([groups, strata], axis=1, return_counts=True)
-    main = np.empty(groups.max() + 1, int)
-    by_count = np.argsort(counts, kind="stable")
-    main[pair_groups[by_count]] = pair_strata[by_count]  # the largest count comes last
-    return main
-
-
-def _spread(order: np.ndarray, strata: np.ndarray) -> np.ndarray:
-    """The order, changed so that its first items hold their share of every stratum."""
-    by_stratum = np.argsort(strata[order], kind="stable")
-    counts = np.bincount(strata)
-    shares = np.empty(len(order))
-    shares[by_stratum] = np.concatenate([(np.arange(n) + 0.5) / max(n, 1) for n in counts])
-    return order[np.argsort(shares, kind="stable")]
-
-
-def nearest_total(sizes: Sequence[int], target: float) -> list[bool]:
-    """Which numbers have the sum that is nearest to a target; neither none nor all of them.
-
-    Args:
-        sizes: two or more positive integers, in the order in which they are preferred.
-        target: what their sum should be.
-
-    Returns:
-        Whether each is taken. The sum is as near to `target` as any can be. Of the ways to it, it
-        is one that takes the first numbers and leaves the last, but for few in between.
-
-    Example:
-    >>> nearest_total([6, 7, 3, 8], 10)
-    [False, True, True, False]
-    """
-    total = _nearest_bit(_sums(sizes) & ~1 & ~(1 << sum(sizes)), target)
-    first_sums = [0, *itertools.accumulate(sizes)]
-    boundary = min(range(len(first_sums)), key=lambda n: abs(first_sums[n] - target))
-    chosen = [position < boundary for position in range(len(sizes))]
-    # To decide anew about a few numbers of each size, next to the boundary, is mostly enough.
-    width = 0
-    while True:
-        window = _next_to(boundary, sizes, width)
-        missing = total - first_sums[boundary] + sum(sizes[n] for n in window if chosen[n])
-        taken = _with_total([sizes[n] for n in window], missing)
-        if taken is not None:
-            for position, is_taken in zip(window, taken, strict=True):
-                chosen[position] = is_taken
-            return chosen
-        width = max(1, 2 * width)
-
-
-def _next_to(boundary: int, sizes: Sequence[int], width: int) -> list[int]:
-    """The positions, for each size, of the `width` last before the boundary and first behind it."""
-    by_size: dict[int, list[int]] = {}
-    for position, size in enumerate(sizes):
-        by_size.setdefault(size, []).append(position)
-    window: list[int] = []
-    for positions in by_size.values():
-        place = bisect.bisect_left(positions, boundary)
-        window += positions[max(place - width, 0) : place + width]
-    return sorted(window)
-
-
-def _with_total(sizes: Sequence[int], total: int) -> list[bool] | None:
-    """Which numbers have a sum, the first ones if they can; None if none have."""
-    # Bit t of each tells whether some of the numbers behind a position have the sum t.
-    behind = list(
-        itertools.accumulate(reversed(sizes), lambda sums, n: sums | sums << n, initial=1)
-    )
-    if total < 0 or not behind.pop() >> total & 1:
-        return None
-    taken = []
-    for size in sizes:
-        sums = behind.pop()
-        taken.append(size <= total and bool(sums >> (total - size) & 1))
-        total -= size * taken[-1]
-    return taken
-
-
-def _sums(sizes: Iterable[int]) -> int:
-    """All sums of some of the numbers, as bits."""
-    sums = 1
-    for size, count in Counter(sizes).items():
-        step = 1
-        while count:  # any number of equal ones, in steps of 1, 2, 4, …
-            step = min(step, count)
-            sums |= sums << (step * size)
-            count -= step
-            step *= 2
-    return sums
-
-
-def _nearest_bit(bits: int, target: float) -> int:
-    """The position of the bit nearest to a target."""
-    middle = int(target) + 1
-    candidates = []
-    if below := bits & ((1 << middle) - 1):
-        candidates.append(below.bit_length() - 1)
-    if above := bits >> middle:
-        candidates.append(middle + (above & -above).bit_length() - 1)
-    return min(candidates, key=lambda position: abs(position - target))

@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.text import Text
 
 from multiflow.augment.brightness import RANGES
-from multiflow.augment.steps import Transformer
+from multiflow.augment.transformer import Transformer
 
 # In inches: the width of an image; the heights of a caption, the title and a row of the legend.
 CELL, CAPTION, TITLE, LEGEND_ROW = 2.2, 0.3, 0.6, 0.22

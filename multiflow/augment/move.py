@@ -1,0 +1,151 @@
+"""The geometry of one sample: found once, and applied to its image, its masks and its weights."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from multiflow.augment.affine import OUTSIDE, affine_matrix
+from multiflow.augment.warp import Warp, flipped, warp_positions
+
+
+class Move:
+    """Where the pixels of a transformed sample come from: a warp, and then flips.
+
+    Args:
+        size: (height, width) of the sample.
+        matrix: array of shape `(2, 3)`, as of `affine_matrix`; None for no warp.
+        flips: whether the rows and the columns are flipped.
+    """
+
+    runs_in_threads = True
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        matrix: np.ndarray | None = None,
+        flips: tuple[bool, bool] = (False, False),
+    ) -> None:
+        self.size = size
+        self.matrix = matrix
+        self.flips = flips
+        self._sources: dict[str, np.ndarray] = {}
+
+    @classmethod
+    def of(
+        cls, parameters: Mapping[str, Any] | None, size: tuple[int, int], *, corrected: bool
+    ) -> Move:
+        """The move that drawn parameters stand for; None for a sample that is not transformed."""
+        if parameters is None:
+            return cls(size)
+        matrix = affine_matrix(parameters, *size, corrected=corrected)
+        flips = bool(parameters.get("flip_vertical")), bool(parameters.get("flip_horizontal"))
+        return cls(size, matrix, flips)
+
+    def sources(self, fill_mode: str) -> np.ndarray:
+        """Where each pixel comes from, without interpolation.
+
+        What is found is exact for masks of any dtype, and serves any number of channels and masks.
+
+        Args:
+            fill_mode: how to fill what the warp leaves empty.
+
+        Returns:
+            Integer array of shape `size`: positions in the flattened image, or `OUTSIDE` where
+            `fill_mode="constant"` fills.
+        """
+        if fill_mode not in self._sources:
+            self._sources[fill_mode] = self._find_sources(fill_mode)
+        return self._sources[fill_mode]
+
+    def _find_sources(self, fill_mode: str) -> np.ndarray:
+        if self.matrix is not None:
+            return warp_positions(self.size, Warp(self.matrix, 0, fill_mode, OUTSIDE, self.flips))
+        return flipped(np.arange(self.size[0] * self.size[1]).reshape(self.size), self.flips)
+
+    def take(
+        self, array: np.ndarray, fill_mode: str, outside: Any, *, channels_first: bool = False
+    ) -> np.ndarray:
+        """A mask or a map of weights, moved as the image was; its pixels never mix.
+
+        Args:
+            array: of shape `(height, width)`, `(height, width, channels)` or, with
+                `channels_first`, `(channels, height, width)`.
+            fill_mode: how to fill what the warp leaves empty.
+            outside: the value that `fill_mode="constant"` fills with.
+            channels_first: whether the first of three axes holds the channels.
+
+        Returns:
+            A new array of the same dtype and rank.
+        """
+        return take_pixels(array, self.sources(fill_mode), outside, channels_first=channels_first)
+
+
+class OverriddenMove(Move):
+    """What a user's `apply_transform` does: it is shown an image of pixel numbers, at order 0.
+
+    Args:
+        size: (height, width) of the sample.
+        generator: the generator with the method.
+        parameters: what `get_random_transform` drew; the photometric ones are left out.
+    """
+
+    runs_in_threads = False
+
+    def __init__(
+        self, size: tuple[int, int], generator: Any, parameters: Mapping[str, Any]
+    ) -> None:
+        super().__init__(size)
+        self._generator = generator
+        self._parameters = {**parameters, "channel_shift_intensity": None, "brightness": None}
+
+    def _find_sources(self, fill_mode: str) -> np.ndarray:
+        """As in `Move`.
+
+        Raises:
+            ValueError: if the method gives anything but pixels of the image.
+        """
+        mover = copy.copy(self._generator)
+        mover.interpolation_order, mover.fill_mode, mover.cval = 0, fill_mode, OUTSIDE
+        numbers = np.arange(self.size[0] * self.size[1], dtype=np.int64).reshape(self.size)
+        channel_axis = mover.channel_axis - 1
+        image = np.expand_dims(numbers, channel_axis)
+        warped = mover.apply_transform(image, self._parameters)
+        name = f"{type(self._generator).__name__}.apply_transform"
+        if not np.array_equal(warped, mover.apply_transform(image, self._parameters)):
+            raise ValueError(
+                f"{name} gives different results for the same parameters, so that masks would not "
+                "follow their images. Draw random numbers in `get_random_transform`, and hand them "
+                "over in its dict."
+            )
+        positions = warped.squeeze(channel_axis) if warped.ndim == 3 else warped
+        if (
+            positions.shape != numbers.shape
+            or positions.dtype != numbers.dtype
+            or not OUTSIDE <= positions.min() <= positions.max() < numbers.size
+        ):
+            raise ValueError(
+                f"{name} changed pixel values or the size of the image, which must not happen to "
+                "masks. In the override, move pixels only; change the values of images in "
+                "`preprocessing_function` or `standardize`."
+            )
+        return positions
+
+
+def take_pixels(
+    array: np.ndarray, positions: np.ndarray, outside: Any, *, channels_first: bool = False
+) -> np.ndarray:
+    """The pixels of a mask at positions in its flattened image; `outside` where they are `OUTSIDE`.
+
+    The other arguments are those of `Move.take`.
+    """
+    if array.ndim == 3 and channels_first:
+        array = np.moveaxis(array, 0, -1)
+        return np.moveaxis(take_pixels(array, positions, outside), -1, 0)
+    taken = array.reshape(-1, *array.shape[2:]).take(positions, 0, mode="clip")
+    if positions.min() == OUTSIDE:
+        taken[positions == OUTSIDE] = outside
+    return taken

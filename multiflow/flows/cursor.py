@@ -1,0 +1,233 @@
+"""Where a flow stands: the epoch, the batch, and the lock that several workers share."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator, Mapping
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from multiflow import _checks, _keras
+from multiflow.flows.order import Order
+from multiflow.picks import Picks
+
+
+class Cursor(_keras.Iterator):
+    """A Keras iterator that knows which samples come next, and loses none among several workers.
+
+    With random numbers per sample, an epoch is what its number says: `next` begins the next one
+    after the last batch, `on_epoch_end` and `reset` begin it at once, and `flow[i]` is batch `i` of
+    the one that is on.
+
+    Attributes:
+        epoch: the number of the epoch that is on, from 0; for `rng="per_sample"`.
+    """
+
+    seed: Any
+    batch_index: int
+    epoch = 0
+    # The samples of the epoch that is on; None before the first.
+    _epoch_picks: Picks | None = None
+    # Whether draws depend on the seed, the epoch and the sample alone.
+    _is_per_sample = False
+    # Whether the seed is one that nobody gave.
+    _has_own_seed = False
+    # Whether `next` has given the last batch of the epoch, and not the first of another.
+    _is_finished = False
+
+    def _begin(self, *, is_per_sample: bool) -> None:
+        """Says whether random numbers are per sample; then there must be a seed."""
+        self._is_per_sample = is_per_sample
+        if is_per_sample:
+            _checks.check_seed(self.seed)
+            if self.seed is None:
+                self.seed = secrets.randbits(32)
+                self._has_own_seed = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        unique = ("lock", "index_generator")
+        return {name: value for name, value in vars(self).items() if name not in unique}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.lock = threading.Lock()
+        self.index_generator = self._flow_index()
+
+    @property
+    def _order(self) -> Order:
+        """Which samples come in which batch."""
+        return Order(self.n, bool(self.shuffle), self.seed if self._is_per_sample else None)
+
+    def _batch_of(self, picks: Picks) -> Any:
+        """The batch of some samples."""
+        raise NotImplementedError
+
+    @property
+    def index_array(self) -> Any:
+        """The positions of the samples of the epoch that is on, in order; None before the first."""
+        return None if self._epoch_picks is None else self._epoch_picks.positions
+
+    @index_array.setter
+    def index_array(self, positions: np.ndarray | None) -> None:
+        self._epoch_picks = None if positions is None else Picks.once(positions, self.epoch)
+
+    def __getitem__(self, idx: int) -> Any:
+        """Batch `idx` of the epoch."""
+        if idx >= len(self):  # in Keras' words
+            raise ValueError(
+                f"Asked to retrieve element {idx}, but the Sequence has length {len(self)}"
+            )
+        # Keras takes no lock; two threads that begin an epoch then shuffle it twice.
+        with self.lock:
+            self._seed_batch()
+            self.total_batches_seen += 1
+            if self._epoch_picks is None:
+                self._set_index_array()
+            picks = self._picks_from(self.batch_size * idx)
+        return self._batch_of(picks)
+
+    def __next__(self) -> Any:
+        with self.lock:
+            picks = self._next_picks()
+        return self._batch_of(picks)
+
+    def on_epoch_end(self) -> None:
+        """Shuffles; with `rng="per_sample"`, begins the next epoch."""
+        with self.lock:
+            if self._is_per_sample:
+                self._begin_epoch(self.epoch + 1)
+            else:
+                self._set_index_array()
+
+    def reset(self) -> None:
+        """Lets `next` begin an epoch; with `rng="per_sample"`, the next one, if one has begun."""
+        with self.lock:
+            if self._is_per_sample and (self.batch_index or self._is_finished):
+                self._begin_epoch(self.epoch + 1)
+            self.batch_index = 0
+
+    def _flow_index(self) -> Iterator[np.ndarray]:
+        while True:
+            yield self._next_picks().positions
+
+    def _next_picks(self) -> Picks:
+        """Steps to the next batch."""
+        self._seed_batch()
+        if self._is_finished:
+            self._begin_epoch(self.epoch + 1)
+        elif self.batch_index == 0 or self._epoch_picks is None:
+            self._set_index_array()
+        start = self.batch_index * self.batch_size % max(self.n, 1)
+        is_last = start + self.batch_size >= self.n
+        self.batch_index = 0 if is_last else self.batch_index + 1
+        self._is_finished = is_last and self._is_per_sample
+        self.total_batches_seen += 1
+        return self._picks_from(start)
+
+    def _picks_from(self, start: int) -> Picks:
+        assert self._epoch_picks is not None
+        return self._order.batch(self._epoch_picks, start, self.batch_size)
+
+    def _seed_batch(self) -> None:
+        if self.seed is not None and not self._is_per_sample:
+            np.random.seed(self.seed + self.total_batches_seen)
+
+    def _begin_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+        self.batch_index = 0
+        self._is_finished = False
+        self._set_index_array()
+
+    def _set_index_array(self) -> None:
+        self._epoch_picks = self._order.epoch(self.epoch)
+
+    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
+        return self._batch_of(Picks.once(np.asarray(index_array), self.epoch))
+
+    def state_dict(self) -> dict[str, int]:
+        """Where `next` stands, for `load_state_dict` of an iterator that is made in the same way.
+
+        Returns:
+            Dict of `"epoch"`, from 0, and `"batch"`, how many batches of it `next` has given.
+
+        Raises:
+            ValueError: without `rng="per_sample"` or a `seed`, where this does not tell what comes
+                next.
+
+        Example:
+        >>> import numpy as np
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> images = np.random.default_rng(0).random((10, 8, 8, 3))
+        >>> generator = MultiDirImageDataGenerator(rotation_range=30, rng="per_sample")
+        >>> flow, other = (generator.flow(images, batch_size=4, seed=1) for _ in range(2))
+        >>> _ = next(flow)
+        >>> flow.state_dict()
+        {'epoch': 0, 'batch': 1}
+        >>> other.load_state_dict(flow.state_dict())
+        >>> np.array_equal(next(flow), next(other))
+        True
+        """
+        self._check_has_state()
+        with self.lock:
+            return {
+                "epoch": self.epoch,
+                "batch": len(self) if self._is_finished else self.batch_index,
+            }
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Goes to where another iterator stood: `next` gives the batches that it would have given.
+
+        `fit` counts epochs of its own, and may step to the next one before its first. To go on with
+        `fit(initial_epoch=k)` as one `fit` over all epochs would have done, load
+        `{"epoch": k, "batch": 0}` into the iterator that it trains on. One for validation goes on
+        in another way, which differs between versions of Keras; leave it as it is, with
+        `augment_validation=False`.
+
+        Args:
+            state: what `state_dict` returned.
+
+        Raises:
+            ValueError: if `state` is none of this iterator, or without `rng="per_sample"` or a
+                `seed`.
+
+        Example:
+        >>> import numpy as np
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> generator = MultiDirImageDataGenerator(rotation_range=30, rng="per_sample")
+        >>> flow = generator.flow(np.zeros((10, 8, 8, 3)), batch_size=4, seed=1)
+        >>> flow.load_state_dict({"epoch": 2, "batch": 1})
+        >>> flow.epoch, len(next(flow))
+        (2, 4)
+        """
+        self._check_has_state()
+        if not (
+            isinstance(state, Mapping)
+            and state.keys() == {"epoch", "batch"}
+            and all(isinstance(number, Integral) for number in state.values())
+            and 0 <= int(state["epoch"]) < 2**64
+            and 0 <= int(state["batch"]) <= len(self)
+        ):
+            raise ValueError(
+                'A state must be a dict of "epoch" and "batch", two integers from 0, the second '
+                f"up to the {len(self)} batches of an epoch. Received: {state!r}"
+            )
+        with self.lock:
+            self._begin_epoch(int(state["epoch"]))
+            self._is_finished = 0 < len(self) == state["batch"]
+            self.batch_index = 0 if self._is_finished else int(state["batch"])
+
+    def _check_has_state(self) -> None:
+        if not self._is_per_sample:
+            raise ValueError(
+                'With rng="keras", what comes next depends on NumPy\'s global generator, too. Set '
+                'rng="per_sample" in the generator; or pickle the iterator, and keep '
+                "np.random.get_state() beside it."
+            )
+        if self._has_own_seed:
+            raise ValueError(
+                "A state is for iterators of one `seed`, and this one was made without. Pass a "
+                f"`seed` to the flow. (The one that this iterator drew for itself is {self.seed}.)"
+            )

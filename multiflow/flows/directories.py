@@ -1,0 +1,286 @@
+"""The flows of folders, which `flow_from_directory` and `flow_from_directories` make."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from multiflow import _checks, _keras
+from multiflow.augment.transformer import Transformer
+from multiflow.flows.files import FileFlow
+from multiflow.flows.flow import Flow
+from multiflow.flows.options import Batching, Saving, Workers
+from multiflow.images.files import Reading
+from multiflow.index.classes import class_folders_in, resolve_classes
+from multiflow.index.listing import ImageIndex, index_images
+from multiflow.index.paths import JoinedPaths
+from multiflow.index.roots import Source, resolve_sources, warn_of_missing_sources
+from multiflow.index.splitting import (
+    Split,
+    check_not_empty,
+    choose_subset,
+    warn_of_missing_classes,
+)
+from multiflow.show.summary import Summary
+
+
+class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
+    """Batches of the image files below one folder; `flow_from_directory` makes it.
+
+    Its attributes, its printed line and its batches are those of Keras' `DirectoryIterator`. It
+    lists the folders faster and holds their names in less memory: `filenames` and `filepaths`
+    become lists when they are asked for.
+
+    Args:
+        directory: the root; it holds one folder per class.
+        image_data_generator: the generator that transforms and standardises the images.
+        classes: names of class folders, in the order of their labels; by default all, sorted.
+        class_mode: the kind of the labels, as in Keras.
+        follow_links: whether to enter symbolic links to folders inside class folders.
+        subset: None, `"training"` or `"validation"`.
+        reading: how images are read.
+        batching: how they become batches.
+        saving: where they are saved.
+        workers: how `fit` fetches batches.
+    """
+
+    def __init__(
+        self,
+        directory: Any,
+        image_data_generator: Transformer,
+        *,
+        classes: Any,
+        class_mode: str | None,
+        follow_links: bool,
+        subset: str | None,
+        reading: Reading,
+        batching: Batching,
+        saving: Saving,
+        workers: Workers,
+    ) -> None:
+        self.set_processing_attrs(
+            image_data_generator,
+            reading.target_size,
+            reading.color_mode,
+            image_data_generator.data_format,
+            saving.save_to_dir,
+            saving.save_prefix,
+            saving.save_format,
+            subset,
+            reading.interpolation,
+            reading.keep_aspect_ratio,
+        )
+        if class_mode not in self.allowed_class_modes:  # in Keras' words
+            raise ValueError(
+                f"Invalid class_mode: {class_mode}; expected one of: {self.allowed_class_modes}"
+            )
+        self.class_mode = class_mode
+        self.dtype = image_data_generator.dtype
+        found = self._list_images(directory, classes, follow_links)
+        self._use(found if subset is None else self._take_subset(found))
+        self._check(found)
+        _keras.print_msg(self._found_message())
+        Flow.__init__(self, self.samples, batching, workers)
+        self.fill_cache(reading.cache, self._roots())
+
+    def _list_images(self, directory: Any, classes: Any, follow_links: bool) -> ImageIndex:
+        self.directory = directory
+        class_names = classes or class_folders_in(directory)
+        self.num_classes = len(class_names)
+        self.class_indices = dict(zip(class_names, range(self.num_classes), strict=True))
+        return index_images(
+            [Source("", directory, "")],
+            class_names,
+            self.class_indices,
+            formats=self.white_list_formats,
+            follow_links=follow_links,
+        )
+
+    def _take_subset(self, found: ImageIndex) -> ImageIndex:
+        split = Split.of(self.image_data_generator)
+        positions = choose_subset(
+            split,
+            self.subset,
+            len(found.paths),
+            strata=found.folder_indices,
+            names=found.paths_below_roots,
+            paths=JoinedPaths(self.directory, found.paths),
+        )
+        warn_of_missing_classes(split, found.labels, list(self.class_indices), positions)
+        return found.take(positions)
+
+    def _use(self, index: ImageIndex) -> None:
+        """Takes over images as Keras' attributes."""
+        self._index = index
+        self.samples = len(index.paths)
+        self.classes = index.labels
+        for made_when_asked_for in ("filenames", "_filepaths"):
+            self.__dict__.pop(made_when_asked_for, None)
+
+    def _check(self, found: ImageIndex) -> None:
+        """Refuses what cannot be meant, of the images that were found and those in use."""
+
+    def _roots(self) -> list[Any]:
+        """The folders that are searched for images."""
+        return [self.directory]
+
+    def _found_message(self) -> str:
+        return f"Found {self.samples} images belonging to {self.num_classes} classes."
+
+    @cached_property
+    def filenames(self) -> list[str]:
+        """The paths of the images, relative to `directory`."""
+        return list(self._index.paths)
+
+    @cached_property
+    def _filepaths(self) -> list[str]:
+        return [os.path.join(self.directory, path) for path in self._index.paths]
+
+    def _paths_to_read(self) -> Sequence[str]:
+        # A list that was asked for may have been changed.
+        return vars(self).get("_filepaths") or JoinedPaths(self.directory, self._index.paths)
+
+
+class MultiDirectoryIterator(DirectoryIterator):
+    """Batches of the image files below several folders; `flow_from_directories` makes it.
+
+    Args:
+        directories: the roots, as a sequence of paths or a mapping from source name to path.
+        image_data_generator: the generator that transforms and standardises the images.
+        arguments: the other arguments of `DirectoryIterator`, with `classes` as
+            `flow_from_directories` takes them.
+
+    Attributes:
+        directory: the deepest common parent of the roots.
+        directories: list of the roots, as given.
+        source_names: list of their names.
+        source_indices: int32 array of shape `(samples,)`, the position of each image's root.
+        filenames: list of the image paths, relative to `directory`.
+        filepaths: list of the image paths.
+        classes: int32 array of shape `(samples,)`, the label of each image.
+        class_indices: dict from class name to label.
+        num_classes: the number of classes.
+        samples: the number of images.
+    """
+
+    def __init__(
+        self, directories: Any, image_data_generator: Transformer, **arguments: Any
+    ) -> None:
+        for options in ("reading", "batching", "saving"):
+            arguments[options].check()
+        super().__init__(directories, image_data_generator, **arguments)
+
+    def _list_images(self, directory: Any, classes: Any, follow_links: bool) -> ImageIndex:
+        self.directory, sources = resolve_sources(directory)
+        self.directories = [source.root for source in sources]
+        self.source_names = [source.name for source in sources]
+        class_folders = resolve_classes(classes, sources)
+        self.num_classes = len(class_folders)
+        self.class_indices = {name: label for label, name in enumerate(class_folders)}
+        return index_images(
+            sources,
+            [folder for folders in class_folders.values() for folder in folders],
+            {
+                folder: self.class_indices[name]
+                for name, folders in class_folders.items()
+                for folder in folders
+            },
+            formats=self.white_list_formats,
+            follow_links=follow_links,
+        )
+
+    def _use(self, index: ImageIndex) -> None:
+        super()._use(index)
+        self.source_indices = index.source_indices
+
+    def _check(self, found: ImageIndex) -> None:
+        roots = [os.fspath(root) for root in self.directories]
+        class_names = list(self.class_indices)
+        for error in found.unreadable:
+            _checks.warn(
+                f"The folder {error.filename!r} was left out, it cannot be read: {error.strerror}."
+            )
+        if not found.paths:
+            sought = f"an image of the classes {class_names}" if class_names else "a class folder"
+            raise ValueError(
+                f"None of the roots {roots} holds {sought}. "
+                "Each root must hold one folder per class, with files that end in "
+                f"{', '.join(self.white_list_formats)}."
+            )
+        reason = Split.of(self.image_data_generator).reason
+        check_not_empty(self.subset, self.samples, len(found.paths), reason)
+        if self.class_mode in ("sparse", "binary"):
+            labels = np.arange(self.num_classes)
+            if (labels.astype(self.dtype) != labels).any():
+                raise ValueError(
+                    f'class_mode="{self.class_mode}" gives labels of the generator\'s dtype, '
+                    f"{self.dtype}, which cannot hold those of {self.num_classes} classes. "
+                    "Set another `dtype` in the generator."
+                )
+        warn_of_missing_sources(
+            self.directories,
+            np.bincount(found.source_indices, minlength=len(roots)),
+            np.bincount(self.source_indices, minlength=len(roots)),
+            reason,
+        )
+
+    def _described(self) -> list[str]:
+        return [*super()._described(), f"{len(self.directories)} directories"]
+
+    def caption(self, index: int) -> str:
+        """The class and the source of the sample at a position."""
+        return f"{super().caption(index)} · {self.source_names[self.source_indices[index]]}"
+
+    def _roots(self) -> list[Any]:
+        return self.directories
+
+    def _found_message(self) -> str:
+        message = super()._found_message()
+        if len(self.directories) == 1:
+            return message
+        return f"{message.removesuffix('.')} in {len(self.directories)} directories."
+
+    @property
+    def class_weight(self) -> dict[int, float]:
+        """Weights that balance the classes, for `fit(..., class_weight=...)`.
+
+        A dict from label to `samples / (num_classes * count)`, where `count` is the number of
+        images of that label. Labels without an image are left out. (The rule of scikit-learn's
+        `class_weight="balanced"`.)
+        """
+        return {
+            label: float(self.samples / (self.num_classes * count))
+            for label, count in enumerate(np.bincount(self.classes))
+            if count
+        }
+
+    def summary(self) -> Summary:
+        """How many images of each class each source holds, as a table.
+
+        Returns:
+            A `Summary`, which notebooks show as a table and `print` as text, with the numbers in
+            `counts`, an int array of shape `(num_classes, num_sources)`.
+
+        Example:
+        >>> import tempfile
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> from multiflow.samples import write_samples
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> roots = write_samples(folder.name)
+        >>> flow = MultiDirImageDataGenerator().flow_from_directories(roots)
+        Found 285 images belonging to 3 classes in 2 directories.
+        >>> flow.summary()
+        class     photos  sketches  total
+        circle        60        50    110
+        square        60        35     95
+        triangle      60        20     80
+        total        180       105    285
+        >>> folder.cleanup()
+        """
+        counts = np.zeros((self.num_classes, len(self.directories)), np.int64)
+        np.add.at(counts, (self.classes, self.source_indices), 1)
+        return Summary(list(self.class_indices), self.source_names, counts)

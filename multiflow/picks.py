@@ -1,0 +1,34 @@
+"""Which samples a batch is made of: what an order gives, and draws and targets read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Picks:
+    """Some samples of an epoch, in order.
+
+    Attributes:
+        positions: int array of shape `(n,)`, the positions of the samples in the flow.
+        repeats: int array of shape `(n,)`, how often each sample came before in the epoch, so that
+            a repeated one is augmented anew.
+        epoch: the number of the epoch.
+    """
+
+    positions: np.ndarray
+    repeats: np.ndarray
+    epoch: int = 0
+
+    @classmethod
+    def once(cls, positions: np.ndarray, epoch: int = 0) -> Picks:
+        """Samples of which none came before."""
+        return cls(positions, np.broadcast_to(0, len(positions)), epoch)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, part: slice) -> Picks:
+        return Picks(self.positions[part], self.repeats[part], self.epoch)

@@ -1,0 +1,75 @@
+"""Samples as a figure: made visible, with captions, facts and masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from multiflow.show import figures
+
+
+def draw_samples(
+    images: Sequence[np.ndarray],
+    masks: Sequence[Sequence[tuple[str, np.ndarray]]],
+    captions: Sequence[str],
+    title: str,
+    *,
+    generator: Any,
+    columns: int,
+    mask_names: Mapping[Any, str] | None,
+) -> figures.Picture:
+    """The first samples of some batches, each below its caption, with their masks.
+
+    Args:
+        images: the images of each batch.
+        masks: for each batch its arrays of masks, each with what it is called.
+        captions: a text for each sample that is shown.
+        title: the heading, to which the shape, the dtype and the range of the values are added.
+        generator: the generator that standardised the images.
+        columns: how many images stand in a row.
+        mask_names: None, or names of values or channels of masks, for the legend.
+
+    Raises:
+        TypeError: if `mask_names` is no mapping.
+        ValueError: if there are names but no masks, or masks have no rows and columns.
+    """
+    kinds = list(zip(*masks, strict=True))
+    _check_mask_names(mask_names, has_masks=bool(kinds))
+    shown = np.concatenate(images)[: len(captions)]
+    lowest, highest = (
+        np.format_float_positional(float(value), precision=2, trim="-")
+        for value in (shown.min(), shown.max())
+    )
+    facts = f"{' × '.join(map(str, shown.shape[1:]))}, {shown.dtype}"
+    layers = []
+    for of_kind in kinds:
+        names, arrays = zip(*of_kind, strict=True)
+        layers.append(
+            figures.colour_masks(
+                names[0],
+                np.concatenate(arrays)[: len(captions)],
+                channels_first=generator.channel_axis == 1,
+                mask_names=mask_names,
+            )
+        )
+    return figures.draw(
+        figures.make_visible(shown, generator),
+        captions,
+        title=f"{title}\n{facts}, values {lowest} to {highest}",
+        columns=columns,
+        layers=layers,
+    )
+
+
+def _check_mask_names(mask_names: Any, *, has_masks: bool) -> None:
+    if mask_names is None:
+        return
+    if not isinstance(mask_names, Mapping):
+        raise TypeError(
+            "`mask_names` must be None or a dict from values of masks to names, such as "
+            f'{{1: "cell"}}. Received: {mask_names!r}'
+        )
+    if not has_masks:
+        raise ValueError("`mask_names` are for flows with masks, and this one has none.")
