@@ -8,7 +8,8 @@ import pytest
 
 from multiflow import MultiDirImageDataGenerator
 from multiflow.show import figures as showing
-from multiflow.show.figures import PALETTE, Layer, colour_masks, draw, make_visible
+from multiflow.show.colours import PALETTE, Layer, colour_masks, make_visible
+from multiflow.show.figures import draw
 
 RNG = np.random.default_rng(0)
 PLAIN = MultiDirImageDataGenerator()

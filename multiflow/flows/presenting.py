@@ -192,7 +192,7 @@ class PresentableIterator(PortableIterator):
         columns: int,
         mask_names: Mapping[Any, str] | None,
     ) -> Figure:
-        from multiflow.show import figures
+        from multiflow.show import colours, figures
 
         images = np.concatenate([self._images_in(batch) for batch in batches])[: len(captions)]
         kinds = list(zip(*map(self._masks_in, batches), strict=True))
@@ -208,14 +208,14 @@ class PresentableIterator(PortableIterator):
         for of_kind in kinds:
             names, masks = zip(*of_kind, strict=True)
             layers.append(
-                figures.colour_masks(
+                colours.colour_masks(
                     names[0],
                     np.concatenate(masks)[: len(captions)],
                     channels_first=self.data_format == "channels_first",
                     mask_names=mask_names,
                 )
             )
-        visible = figures.make_visible(images, self.image_data_generator)
+        visible = colours.make_visible(images, self.image_data_generator)
         return figures.draw(visible, captions, title=title, columns=columns, layers=layers)
 
     def _images_in(self, batch: Any) -> np.ndarray:
