@@ -1,11 +1,11 @@
-"""Colours → figure: images in a grid, with masks laid over them; by matplotlib."""
+"""Colours → figure: images in a grid, with masks laid over them, and curves; by matplotlib."""
 
 from __future__ import annotations
 
 import io
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,11 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator
 
 from multiflow.show.colours import Layer
 
 # In inches: the width of an image; the heights of a caption, the title and a row of the legend.
 CELL, CAPTION, TITLE, LEGEND_ROW = 2.2, 0.3, 0.6, 0.22
+PANEL = 3.6  # the sides of a panel with curves, in inches
 FONT_SIZE = 9
 CHARACTERS_PER_INCH = 12  # of that size
 OPACITY = 0.4
@@ -110,6 +112,39 @@ def draw(
         text.set_usetex(False)
     _add_scales(figure, layers)
     return figure
+
+
+def draw_history(history: Mapping[str, Sequence[float]], *, title: str) -> Picture:
+    """What a training reached in the epochs 1, 2, …, as lines: a panel for each measure.
+
+    Args:
+        history: for each measure, such as "loss", a value per epoch from the training, and, by its
+            name with `val_` before it, from the validation; as in what `model.fit` returns.
+        title: the heading.
+    """
+    measures = [name for name in history if not name.startswith("val_")]
+    figure = Picture(figsize=(PANEL * len(measures), PANEL), layout=ConstrainedLayoutEngine())
+    figure.suptitle(title, fontsize=FONT_SIZE + 1)
+    for number, measure in enumerate(measures, start=1):
+        axes = figure.add_subplot(1, len(measures), number)
+        axes.set_title(measure, fontsize=FONT_SIZE)
+        _draw_lines(axes, {"training": history[measure], "validation": history[f"val_{measure}"]})
+    figure.legend(handles=axes.get_lines(), loc="outside lower center", ncols=2, fontsize=FONT_SIZE)
+    return figure
+
+
+def _draw_lines(axes: Axes, series: Mapping[str, Sequence[float]]) -> None:
+    """Draws values by epoch, from 0 up."""
+    for name, values in series.items():
+        epochs = range(1, len(values) + 1)
+        axes.plot(epochs, values, marker="o", markersize=4, label=name)  # one epoch is no line
+    axes.set_xlabel("epoch", fontsize=FONT_SIZE)
+    axes.set_xlim(0.5, len(epochs) + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.margins(y=0.1)
+    axes.set_ylim(bottom=0)
+    axes.tick_params(labelsize=FONT_SIZE)
+    axes.grid(alpha=0.3)
 
 
 def _lay_over(axes: Axes, layer: Layer, sample: int, size: tuple[int, ...]) -> None:
