@@ -32,6 +32,11 @@ def test_there_are_blocks() -> None:
     assert [len(blocks) for blocks in SECTIONS.values()] == [1, 1, 1, 1, 8, 1]
 
 
+def test_the_first_command_installs_what_the_demo_draws_with() -> None:
+    first = re.findall(r"```sh\n(.*?)\n```", README, re.DOTALL)[0]
+    assert first == "python -m pip install '.[fast]' matplotlib && python -m multiflow.demo"
+
+
 @pytest.mark.parametrize("section", SECTIONS)
 @pytest.mark.filterwarnings("default:Images of .* pixels are not square")
 def test_sections_run(section: str, tmp_path: pathlib.Path, monkeypatch: Any, capsys: Any) -> None:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image
 
 from multiflow import MultiDirImageDataGenerator
 from multiflow.show import figures as showing
-from multiflow.show.figures import PALETTE, Layer, colour_masks, draw, make_visible
+from multiflow.show.colours import PALETTE, Layer, colour_masks, make_visible
+from multiflow.show.figures import draw, draw_history
 
 RNG = np.random.default_rng(0)
 PLAIN = MultiDirImageDataGenerator()
@@ -187,6 +191,16 @@ def shown_mask(axes: Any) -> np.ndarray:
     return np.max([image.get_array()[..., 3] for image in axes.images[1:]], axis=0)
 
 
+def assert_apart(figure: Any, boxes: Any) -> None:
+    """All boxes are within the figure, and no two overlap."""
+    for number, box in enumerate(boxes):
+        assert box.x0 >= 0
+        assert box.y0 >= 0
+        assert box.x1 <= figure.bbox.x1
+        assert box.y1 <= figure.bbox.y1
+        assert not any(box.overlaps(other) for other in boxes[:number])
+
+
 class TestFigure:
     def test_grid(self) -> None:
         images = RNG.random((5, 4, 6, 3))
@@ -279,12 +293,7 @@ class TestFigure:
         figure.draw_without_rendering()
         boxes = [figure._suptitle.get_window_extent(), figure.legends[0].get_window_extent()]
         boxes += [axes.title.get_window_extent() for axes in figure.axes]
-        for number, box in enumerate(boxes):
-            assert box.x0 >= 0
-            assert box.y0 >= 0
-            assert box.x1 <= figure.bbox.x1
-            assert box.y1 <= figure.bbox.y1
-            assert not any(box.overlaps(other) for other in boxes[:number])
+        assert_apart(figure, boxes)
 
     def test_names_with_dollars(self) -> None:
         layer = layer_of(np.array([[[0, 1], [2, 0]]]), mask_names={1: "$1$", 2: "$\\wrong$"})
@@ -299,3 +308,77 @@ class TestFigure:
         figure = draw(np.zeros((1, 4, 4, 3)), ["a"], title="", columns=1)
         assert figure._repr_png_().startswith(b"\x89PNG")
         assert isinstance(figure, showing.Figure)
+
+
+def history_of(num_epochs: int) -> dict[str, list[float]]:
+    """What Keras' `fit` returns, with values of which no two are equal."""
+    values = np.random.default_rng(0).random((4, num_epochs)).tolist()
+    return dict(zip(["loss", "val_loss", "accuracy", "val_accuracy"], values, strict=True))
+
+
+class TestHistory:
+    def test_lines_are_named_after_their_values(self) -> None:
+        history = history_of(3)
+        figure = draw_history(history, title="Training")
+        assert figure.get_suptitle() == "Training"
+        assert [axes.get_title() for axes in figure.axes] == ["loss", "accuracy"]
+        for axes in figure.axes:
+            assert axes.get_xlabel() == "epoch"
+            measure = axes.get_title()
+            lines = {line.get_label(): line.get_xydata().T.tolist() for line in axes.lines}
+            assert lines == {
+                "training": [[1, 2, 3], history[measure]],
+                "validation": [[1, 2, 3], history[f"val_{measure}"]],
+            }
+
+    def test_legend_tells_the_colours_of_all_panels(self) -> None:
+        figure = draw_history(history_of(3), title="")
+        [legend] = figure.legends
+        names = [text.get_text() for text in legend.get_texts()]
+        expected = {
+            name: handle.get_color()
+            for name, handle in zip(names, legend.legend_handles, strict=True)
+        }
+        assert len(set(expected.values())) == 2
+        for axes in figure.axes:
+            assert {line.get_label(): line.get_color() for line in axes.lines} == expected
+
+    @pytest.mark.parametrize("num_epochs", [1, 2, 3, 7, 30, 400])
+    def test_ticks_are_epochs(self, num_epochs: int) -> None:
+        figure = draw_history(history_of(num_epochs), title="")
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            low, high = axes.get_xlim()
+            ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+            assert ticks
+            assert all(float(tick).is_integer() for tick in ticks)
+            assert low < 1 <= num_epochs < high
+
+    @pytest.mark.parametrize("num_epochs", [1, 2])
+    def test_all_values_are_visible(self, num_epochs: int) -> None:
+        """A single epoch is a dot, for it makes no line."""
+        figure = draw_history(history_of(num_epochs), title="")
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png")
+        picture = np.asarray(Image.open(buffer))[..., :3]
+        for axes in figure.axes:
+            assert axes.get_ylim()[0] == 0
+            for line in axes.lines:
+                colour = np.round(np.array(to_rgb(line.get_color())) * 255)
+                for x, y in axes.transData.transform(line.get_xydata()):
+                    assert (picture[len(picture) - 1 - int(y), int(x)] == colour).all()
+
+    @pytest.mark.parametrize("num_epochs", [1, 400])
+    def test_texts_are_neither_cut_nor_on_each_other(self, num_epochs: int) -> None:
+        figure = draw_history(history_of(num_epochs), title="Segmentation")
+        figure.draw_without_rendering()
+        boxes = [figure._suptitle.get_window_extent(), figure.legends[0].get_window_extent()]
+        for axes in figure.axes:
+            texts = [axes.title, axes.xaxis.label]
+            for axis in (axes.xaxis, axes.yaxis):
+                low, high = axis.get_view_interval()
+                texts += [
+                    tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high
+                ]
+            boxes += [text.get_window_extent() for text in texts]
+        assert_apart(figure, boxes)

@@ -2,6 +2,6 @@
 
 import sys
 
-from multiflow.demo.classification import main
+from multiflow.demo.command import main
 
 sys.exit(main())

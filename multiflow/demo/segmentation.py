@@ -1,31 +1,23 @@
-"""The part of the demo that trains on images and masks: `--segmentation`."""
+"""Trains a small U-Net to tell what is where in images, by their masks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
-from PIL import Image
 
-from multiflow import MultiDirImageDataGenerator
-from multiflow.demo.pictures import COLOURS, contact_sheet
+from multiflow.demo.data import make_generator, read
 from multiflow.flows.segmentation_directories import SegmentationDirectoryIterator
-from multiflow.images.resize import resize
 
-AUGMENTATION: dict[str, Any] = {
-    "rotation_range": 20,
-    "width_shift_range": 0.1,
-    "height_shift_range": 0.1,
-    "zoom_range": 0.2,
-    "horizontal_flip": True,
-}
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 IMAGE_SIZE = (96, 96)
 MAX_CLASSES = 20
 MAX_VALIDATION_PAIRS = 64
-NUM_SHOWN = 5
-CELL = 160
+NUM_SHOWN = 6
 
 
 class ClassNumbers:
@@ -58,17 +50,48 @@ class ClassNumbers:
         return np.searchsorted(self.values, mask)
 
 
+class Predictions(NamedTuple):
+    """What a network makes of some images.
+
+    Attributes:
+        images: array of shape `(num_samples, height, width, 3)` with values from 0 to 1.
+        masks: the mask values that are right, of shape `(num_samples, height, width)`.
+        predicted: the mask values that the network predicts, of the same shape.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray
+    predicted: np.ndarray
+
+    def draw(self) -> Figure:
+        """Image, mask and prediction of the first samples, side by side."""
+        from multiflow.show import colours, figures
+
+        images, masks, predicted = (part[:NUM_SHOWN] for part in self)
+        # The colours of masks are told apart best on grey.
+        grey = np.broadcast_to(images.mean(axis=-1, keepdims=True), images.shape)
+        cells = np.stack([images, grey, grey], axis=1)
+        values = np.stack([np.zeros_like(masks), masks, predicted], axis=1)
+        layer = colours.colour_masks(
+            "",
+            values.reshape(-1, *masks.shape[1:]),
+            channels_first=False,
+            mask_names={value: f"mask value {value}" for value in np.unique(values)},
+        )
+        return figures.draw(
+            cells.reshape(-1, *images.shape[1:]).clip(0, 1),
+            ["image", "mask", "prediction"] * len(images),
+            title=f"Validation: {len(images)} of {len(self.images)} images",
+            columns=6,
+            layers=[layer],
+        )
+
+
 def index_pairs(
     images: Any, masks: Any, validation_split: float
 ) -> tuple[SegmentationDirectoryIterator, SegmentationDirectoryIterator, ClassNumbers]:
     """The training pairs, augmented, the validation pairs, as they are, and their classes."""
-    generator = MultiDirImageDataGenerator(
-        **AUGMENTATION,
-        brightness_range=(0.8, 1.2),
-        rescale=1 / 255,
-        validation_split=validation_split,
-        augment_validation=False,
-    )
+    generator = make_generator(validation_split, brightness_range=(0.8, 1.2))
     class_numbers = ClassNumbers()
     training, validation = (
         generator.flow_segmentation_from_directories(
@@ -100,19 +123,17 @@ def train(
     *,
     epochs: int,
     callbacks: Sequence[keras.callbacks.Callback],
-) -> tuple[dict[str, list[float]], Image.Image]:
-    """Trains a small U-Net, prints what it reaches, and draws what it predicts."""
-    num_batches = min(len(validation), MAX_VALIDATION_PAIRS // validation.batch_size)
-    batches = [validation[position] for position in range(num_batches)]
-    images, masks = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-    num_classes = len(class_numbers.values)
-    model = build_unet(num_classes)
+) -> tuple[dict[str, list[float]], Predictions]:
+    """Trains a small U-Net, prints what it reaches; returns its history and what it predicts."""
+    images, masks = read(validation, MAX_VALIDATION_PAIRS)
+    values = class_numbers.values
+    model = build_unet(len(values))
     history = model.fit(
         training, validation_data=(images, masks), epochs=epochs, callbacks=list(callbacks)
     )
     predictions = model.predict(images, verbose=0).argmax(axis=-1)
-    print_overlap(class_numbers.values, masks, predictions)
-    return history.history, draw_predictions(images, masks, predictions)
+    print_overlap(values, masks, predictions)
+    return history.history, Predictions(images, values[masks], values[predictions])
 
 
 def build_unet(num_classes: int) -> keras.Model:
@@ -156,20 +177,3 @@ def print_overlap(values: np.ndarray, masks: np.ndarray, predictions: np.ndarray
         one.update_state(masks, predictions)
         print(f"{value:10}  {float(one.result()):23.2f}")
     print(f"{'mean':>10}  {mean:23.2f}   on {len(masks)} validation images")
-
-
-def draw_predictions(images: np.ndarray, masks: np.ndarray, predictions: np.ndarray) -> Image.Image:
-    """Image, mask and prediction side by side."""
-    cells, captions = [], []
-    for image, mask, prediction in zip(images, masks, predictions, strict=True):
-        cells += [image, _paint(mask), _paint(prediction)]
-        captions += ["image", "mask", "prediction"]
-    num_cells = 3 * NUM_SHOWN
-    return contact_sheet(cells[:num_cells], captions[:num_cells], columns=3, cell=CELL)
-
-
-def _paint(mask: np.ndarray) -> np.ndarray:
-    repeats = -(-MAX_CLASSES // len(COLOURS))
-    colours = np.array([(0, 0, 0), *(COLOURS * repeats)]) / 255
-    # Enlarged here, because the sheet would blur the edges.
-    return colours[resize(mask, (CELL, CELL), "nearest", channels_first=False)]

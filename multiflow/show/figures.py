@@ -1,4 +1,4 @@
-"""Batch → figure: images made visible, with captions, and masks laid over them; by matplotlib."""
+"""Colours → figure: images in a grid, with masks laid over them, and curves; by matplotlib."""
 
 from __future__ import annotations
 
@@ -9,28 +9,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib import color_sequences
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize, to_rgba
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator
 
-from multiflow.augment.brightness import RANGES
-from multiflow.augment.transformer import Transformer
+from multiflow.show.colours import Layer
 
 # In inches: the width of an image; the heights of a caption, the title and a row of the legend.
 CELL, CAPTION, TITLE, LEGEND_ROW = 2.2, 0.3, 0.6, 0.22
-# The most rows and columns of an image that a cell can show, with some to spare.
-MOST_PIXELS = 512
+PANEL = 3.6  # the sides of a panel with curves, in inches
 FONT_SIZE = 9
 CHARACTERS_PER_INCH = 12  # of that size
 OPACITY = 0.4
-# Unnamed masks with more values than this are shown on a scale, not as classes.
-MAX_CLASSES = 40
-PALETTE = [colour for name in ("tab10", "tab20b", "tab20c") for colour in color_sequences[name]]
 
 
 class Picture(Figure):
@@ -40,56 +34,6 @@ class Picture(Figure):
         buffer = io.BytesIO()
         self.savefig(buffer, format="png")
         return buffer.getvalue()
-
-
-class Area(NamedTuple):
-    """The pixels of one class: its name, its colour, and bools of shape `(n, height, width)`."""
-
-    name: str
-    colour: Any
-    pixels: np.ndarray
-
-
-class Layer(NamedTuple):
-    """The masks of one kind, to lay over their images: areas, or values on a scale.
-
-    Attributes:
-        name: what the masks are called, if there are several for each image.
-        areas: what is shown of classes.
-        values: what is shown of other masks, array of shape `(n, height, width)`.
-        scale: how values map to colours.
-    """
-
-    name: str
-    areas: Sequence[Area] = ()
-    values: np.ndarray | None = None
-    scale: ScalarMappable | None = None
-
-    def lay_over(self, axes: Axes, sample: int, size: tuple[int, ...]) -> None:
-        """Draws the mask of a sample over its image, of (height, width) `size`."""
-        # Masks may be smaller than their images.
-        extent = (-0.5, size[1] - 0.5, size[0] - 0.5, -0.5)
-        if self.values is not None and self.scale is not None:
-            values = self.values[sample]
-            colours = self.scale.to_rgba(values.ravel(), alpha=OPACITY).reshape(*values.shape, 4)
-            colours[values == 0] = 0
-            _show_pixels(axes, colours, extent=extent, interpolation="nearest")
-        for area in self.areas:
-            pixels = area.pixels[sample]
-            if not pixels.any():
-                continue
-            colours = pixels[..., np.newaxis] * np.array(to_rgba(area.colour, OPACITY))
-            _show_pixels(axes, colours, extent=extent, interpolation="nearest")
-            if not pixels.all() and min(pixels.shape) > 1:
-                # It is seen on ground of the same colour, too.
-                axes.contour(
-                    pixels,
-                    levels=[0.5],
-                    colors=[area.colour],
-                    linewidths=1.5,
-                    extent=extent,
-                    origin="upper",
-                )
 
 
 class Legend(NamedTuple):
@@ -161,13 +105,73 @@ def draw(
         caption = " ".join(captions[sample].split())
         axes.set_title(_wrap(f"{caption}\n{layer.name}".strip(), CELL), fontsize=FONT_SIZE)
         _show_pixels(axes, images[sample])
-        layer.lay_over(axes, sample, images.shape[1:3])
+        _lay_over(axes, layer, sample, images.shape[1:3])
     legend.add_to(figure)
     for text in figure.findobj(Text):  # names may hold dollars and underscores
         text.set_parse_math(False)
         text.set_usetex(False)
     _add_scales(figure, layers)
     return figure
+
+
+def draw_history(history: Mapping[str, Sequence[float]], *, title: str) -> Picture:
+    """What a training reached in the epochs 1, 2, …, as lines: a panel for each measure.
+
+    Args:
+        history: for each measure, such as "loss", a value per epoch from the training, and, by its
+            name with `val_` before it, from the validation; as in what `model.fit` returns.
+        title: the heading.
+    """
+    measures = [name for name in history if not name.startswith("val_")]
+    figure = Picture(figsize=(PANEL * len(measures), PANEL), layout=ConstrainedLayoutEngine())
+    figure.suptitle(title, fontsize=FONT_SIZE + 1)
+    for number, measure in enumerate(measures, start=1):
+        axes = figure.add_subplot(1, len(measures), number)
+        axes.set_title(measure, fontsize=FONT_SIZE)
+        _draw_lines(axes, {"training": history[measure], "validation": history[f"val_{measure}"]})
+    figure.legend(handles=axes.get_lines(), loc="outside lower center", ncols=2, fontsize=FONT_SIZE)
+    return figure
+
+
+def _draw_lines(axes: Axes, series: Mapping[str, Sequence[float]]) -> None:
+    """Draws values by epoch, from 0 up."""
+    for name, values in series.items():
+        epochs = range(1, len(values) + 1)
+        axes.plot(epochs, values, marker="o", markersize=4, label=name)  # one epoch is no line
+    axes.set_xlabel("epoch", fontsize=FONT_SIZE)
+    axes.set_xlim(0.5, len(epochs) + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.margins(y=0.1)
+    axes.set_ylim(bottom=0)
+    axes.tick_params(labelsize=FONT_SIZE)
+    axes.grid(alpha=0.3)
+
+
+def _lay_over(axes: Axes, layer: Layer, sample: int, size: tuple[int, ...]) -> None:
+    """Draws the mask of a sample over its image, of (height, width) `size`."""
+    # Masks may be smaller than their images.
+    extent = (-0.5, size[1] - 0.5, size[0] - 0.5, -0.5)
+    if layer.values is not None and layer.scale is not None:
+        values = layer.values[sample]
+        colours = layer.scale.to_rgba(values.ravel(), alpha=OPACITY).reshape(*values.shape, 4)
+        colours[values == 0] = 0
+        _show_pixels(axes, colours, extent=extent, interpolation="nearest")
+    for area in layer.areas:
+        pixels = area.pixels[sample]
+        if not pixels.any():
+            continue
+        colours = pixels[..., np.newaxis] * np.array(to_rgba(area.colour, OPACITY))
+        _show_pixels(axes, colours, extent=extent, interpolation="nearest")
+        if not pixels.all() and min(pixels.shape) > 1:
+            # It is seen on ground of the same colour, too.
+            axes.contour(
+                pixels,
+                levels=[0.5],
+                colors=[area.colour],
+                linewidths=1.5,
+                extent=extent,
+                origin="upper",
+            )
 
 
 def _show_pixels(
@@ -195,117 +199,3 @@ def _wrap(text: str, width: float) -> str:
         rest = [f"{others[0][: length - 1]}…"] if len(others) > 1 else others
         fitting += [first, *rest]
     return "\n".join(fitting)
-
-
-def _thin(images: np.ndarray) -> np.ndarray:
-    """Images or masks of shape `(n, height, width, …)`, with as many pixels as can be seen."""
-    step = -(-max(images.shape[1:3]) // MOST_PIXELS)
-    return images[:, ::step, ::step]
-
-
-def make_visible(images: np.ndarray, generator: Transformer) -> np.ndarray:
-    """Images of a batch as colours from 0 to 1.
-
-    What `fit` found is added again. Then 0 to 1, 0 to 255 or 0 to 65535 is shown from black to
-    white, whichever all values are in, but for a hundredth, with a brightest one above an eighth;
-    where none is, all but the lowest and highest hundredth of the values.
-
-    Args:
-        images: array of shape `(num_samples, height, width, channels)`, or channels second if the
-            generator says so. Three channels are red, green and blue; of more, the first three are
-            shown; of two, the first.
-        generator: the generator that standardised the images.
-
-    Returns:
-        Float array of shape `(num_samples, height, width, 3)`; large images have pixels left out.
-    """
-    pixels = _thin(np.moveaxis(images, generator.channel_axis, -1)).astype(np.float64)
-    if not generator.zca_whitening:
-        channel_axis = generator.channel_axis - 1
-        if generator.featurewise_std_normalization and generator.std is not None:
-            pixels *= np.moveaxis(generator.std, channel_axis, -1) + 1e-6  # what Keras divides by
-        if generator.featurewise_center and generator.mean is not None:
-            pixels += np.moveaxis(generator.mean, channel_axis, -1)
-    pixels = pixels[..., :3] if pixels.shape[-1] >= 3 else np.repeat(pixels[..., :1], 3, axis=-1)
-    black, white = _span(pixels[np.isfinite(pixels)])
-    return np.nan_to_num((pixels - black) / ((white - black) or 1)).clip(0, 1)
-
-
-def _span(values: np.ndarray) -> tuple[float, float]:
-    """What is shown as black and as white."""
-    if not values.size:
-        return RANGES[0]
-    lowest, highest = values.min(), values.max()
-    for black, white in RANGES:
-        if lowest >= -0.01 * white and 0.125 * white <= highest <= 1.01 * white:
-            return black, white
-    low, high = np.percentile(values, (1, 99))
-    return (low, high) if low < high else (lowest, highest)
-
-
-def colour_masks(
-    name: str,
-    masks: np.ndarray,
-    *,
-    channels_first: bool,
-    mask_names: Mapping[Any, str] | None,
-) -> Layer:
-    """Masks of a batch as areas: one for each value but 0, or one for each channel.
-
-    Channels that are one-hot in most pixels, and empty in the others, are taken for classes. More
-    than `MAX_CLASSES` values without names are shown on a scale.
-
-    Args:
-        name: what the masks are called.
-        masks: array of shape `(num_samples, height, width)`, or with channels.
-        channels_first: whether channels come before the rows.
-        mask_names: None, or names of values or channels, for the legend.
-
-    Raises:
-        ValueError: if the masks have no rows and columns any more.
-    """
-    if masks.ndim not in (3, 4):
-        raise ValueError(
-            "Only masks of shape (height, width), or with channels, can be shown. Those of this "
-            f"batch have the shape {masks.shape[1:]}."
-        )
-    if masks.ndim == 4 and channels_first:
-        masks = np.moveaxis(masks, 1, -1)
-    masks = _thin(masks)
-    if masks.ndim == 4 and masks.shape[-1] > 1 and not _is_one_hot(masks):
-        found = {channel: masks[..., channel] != 0 for channel in range(masks.shape[-1])}
-    else:
-        classes = _as_classes(masks)
-        values = np.unique(classes[classes != 0])
-        if len(values) > MAX_CLASSES and not mask_names:
-            finite = classes[np.isfinite(classes)]
-            scale = ScalarMappable(Normalize(finite.min(), finite.max()), "viridis")
-            return Layer(name, values=classes.astype(np.float64), scale=scale)
-        found = {value: classes == value for value in values}
-    names = (str((mask_names or {}).get(value, _as_text(value))) for value in found)
-    areas = zip(names, _palette(list(found)), found.values(), strict=True)
-    return Layer(name, [Area(*area) for area in areas])
-
-
-def _is_one_hot(masks: np.ndarray) -> bool:
-    counts = masks.sum(axis=-1)
-    return bool(np.isin(masks, (0, 1)).all() and counts.max() <= 1 and counts.mean() > 0.5)
-
-
-def _as_classes(masks: np.ndarray) -> np.ndarray:
-    if masks.ndim == 4:
-        masks = masks.argmax(axis=-1) if masks.shape[-1] > 1 else masks[..., 0]
-    return masks.astype(np.uint8) if masks.dtype == bool else masks
-
-
-def _as_text(value: Any) -> str:
-    return str(int(value)) if float(value).is_integer() else str(value)
-
-
-def _palette(values: Sequence[Any]) -> list[Any]:
-    """A colour for each value; for whole numbers the same one in every batch, if that will do."""
-    are_whole = all(float(value).is_integer() for value in values)
-    places = [int(value - 1) % len(PALETTE) for value in values] if are_whole else []
-    if len(set(places)) < len(values):
-        places = [number % len(PALETTE) for number in range(len(values))]
-    return [PALETTE[place] for place in places]

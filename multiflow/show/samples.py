@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from multiflow.show import figures
+from multiflow.show import colours, figures
 
 
 def draw_samples(
@@ -47,7 +47,7 @@ def draw_samples(
     for of_kind in kinds:
         names, arrays = zip(*of_kind, strict=True)
         layers.append(
-            figures.colour_masks(
+            colours.colour_masks(
                 names[0],
                 np.concatenate(arrays)[: len(captions)],
                 channels_first=generator.channel_axis == 1,
@@ -55,7 +55,7 @@ def draw_samples(
             )
         )
     return figures.draw(
-        figures.make_visible(shown, generator),
+        colours.make_visible(shown, generator),
         captions,
         title=f"{title}\n{facts}, values {lowest} to {highest}",
         columns=columns,
