@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from keras.utils import PyDataset
 
 from multiflow import _checks
 from multiflow.augment.draws import check_rng
 from multiflow.augment.transformer import Transformer
 from multiflow.flows.arrays import ArrayIterator, take_subset
 from multiflow.flows.dataframe import DataFrameIterator
-from multiflow.flows.directories import DirectoryIterator, MultiDirectoryIterator
+from multiflow.flows.directories import DirectoryIterator, Folders, MultiDirectoryIterator
 from multiflow.flows.flow import Flow
 from multiflow.flows.masks import MaskOptions
-from multiflow.flows.moments import fit_generator
+from multiflow.flows.moments import check_fit, fit_generator, names_folders
 from multiflow.flows.options import Batching, Saving, Workers
 from multiflow.flows.segmentation import SegmentationIterator
 from multiflow.flows.segmentation_directories import SegmentationDirectoryIterator
@@ -45,57 +43,80 @@ class MultiDirImageDataGenerator(Transformer):
 
     A flow is an iterator and a `keras.utils.PyDataset`, for the model's `fit`, `evaluate` and
     `predict`. `next(flow)` gives a batch, `flow[i]` batch `i` of the epoch, `len(flow)` how many
-    there are. Flows pickle and copy. They also show what they hold, and change nothing by it:
-    `print(flow)` in a line, `flow.show()` the next batch, `flow.show_augmentations(index)` what is
-    drawn for a sample, `flow.caption(index)` its class and source.
+    there are. Flows pickle and copy. They show what they hold and change nothing by it: `print` in
+    a line, `flow.show()` the next batch, `flow.show_augmentations(index)` what is drawn for a
+    sample, `flow.caption(index)` its class and source.
 
-    All flows take `workers`, `use_multiprocessing` and `max_queue_size`, by keyword. With more than
-    one worker an epoch has every sample once, but draws are not reproducible, and forked processes
-    may repeat each other's, as in Keras; for workers, set `rng="per_sample"`.
+    These arguments mean the same in every flow that takes them:
 
-    The arguments are Keras', with Keras' defaults; those after `dtype` are new, go by keyword, and
-    change nothing unless they are set. Images are transformed in this order: rotation,
+    - `batch_size`: int, the most samples in a batch; the last batch of an epoch may be smaller.
+    - `shuffle`: bool, whether to shuffle the samples in each epoch.
+    - `seed`: None, or the int from which NumPy's global generator is seeded for each batch; with
+      `rng="per_sample"`, what all draws depend on.
+    - `save_to_dir`, `save_prefix`, `save_format`: None, or an existing folder to which the
+      transformed images are written; the beginning of the names of these files; and their format,
+      such as `"png"`.
+    - `subset`: None for all samples, or `"training"` or `"validation"`. For validation are the
+      first `validation_split` of the samples, rounded down: of the files of each class folder in
+      each root (of each root, for pairs of images and masks), so that every root is in both
+      subsets, unless all of its folders are too small, which is a warning; of arrays and dataframes
+      as a whole. `split_seed` takes others than the first, and `split_groups` divides whole groups.
+    - `target_size`: two ints, (height, width), to which images are resized.
+    - `color_mode`: `"rgb"`, `"rgba"` or `"grayscale"`: files are read as 3, 4 or 1 channels.
+    - `interpolation`: str, how images are resized: `"nearest"`, `"bilinear"`, `"bicubic"`,
+      `"hamming"`, `"box"` or `"lanczos"`. Masks are always resized by `"nearest"`.
+    - `keep_aspect_ratio`: bool, whether images are cropped in their centre to the ratio of
+      `target_size` before they are resized.
+    - `follow_links`: bool, whether to enter symbolic links to folders below the roots. Links to
+      files, and links in the place of class folders, are always followed.
+    - `cache`: None; or `"memory"` or a folder, to decode and resize all images now and keep them,
+      `height * width * channels` bytes each, so that no epoch decodes again. A folder, which is
+      made if need be, also serves later runs with the same files and the same arguments; its files
+      can be deleted when no run uses them. Batches stay the same. Needs the extra `fast`.
+    - `workers`, `use_multiprocessing`, `max_queue_size`: how many threads or processes `fit` uses
+      to fetch batches, whether these are processes, and how many batches it keeps ready. With more
+      than one worker an epoch has every sample once, but draws are not reproducible, and forked
+      processes may repeat each other's, as in Keras; for workers, set `rng="per_sample"`.
+
+    The arguments of the class are Keras', with Keras' defaults; those after `dtype` are new, go by
+    keyword, and change nothing unless they are set. Images are transformed in this order: rotation,
     shifts, shear and zoom in one warp, channel shift, flips, brightness; then they are
     standardised: `preprocessing_function`, `rescale`, samplewise, featurewise, whitening.
 
     Args:
-        featurewise_center: bool, subtract the mean that `fit` found for each channel.
-        samplewise_center: bool, subtract from each image its own mean.
-        featurewise_std_normalization: bool, divide by the standard deviation that `fit` found for
-            each channel.
-        samplewise_std_normalization: bool, divide each image by its own standard deviation.
-        zca_whitening: bool, apply the ZCA whitening that `fit` found.
-        zca_epsilon: float, added to the singular values in the whitening. Defaults to `1e-6`.
+        featurewise_center, samplewise_center: bools, subtract the mean that `fit` found for each
+            channel, or from each image its own.
+        featurewise_std_normalization, samplewise_std_normalization: bools, divide by the standard
+            deviation that `fit` found for each channel, or each image by its own.
+        zca_whitening, zca_epsilon: bool, apply the ZCA whitening that `fit` found; and float, added
+            to its singular values.
         rotation_range: number, largest rotation to either side, in degrees.
-        width_shift_range: largest shift to either side: a float below 1 is a fraction of the size,
-            a larger one pixels, an integer `n` draws from `range(n)` pixels, a list names the
-            pixels to draw from, both with a random sign. Keras applies it to the other axis than
-            the name says.
-        height_shift_range: as `width_shift_range`.
+        width_shift_range, height_shift_range: largest shift to either side: a float below 1 is a
+            fraction of the size, a larger one pixels, an integer `n` draws from `range(n)` pixels,
+            a list names the pixels to draw from, both with a random sign. Keras applies each to the
+            other axis than its name says.
         brightness_range: None, or two floats between which a factor for the brightness is drawn.
             Meant for images in 0 to 255.
         shear_range: number, largest shear angle to either side, in degrees.
         zoom_range: float `z`, for factors from `1 - z` to `1 + z`, or two floats, the smallest and
             the largest factor. Values below 1 enlarge. Each axis draws its own.
         channel_shift_range: number, the most that is added to or taken from all values.
-        fill_mode: how to fill what the warp leaves empty: `"nearest"` (the default), `"constant"`
-            (with `cval`), `"reflect"` or `"wrap"`.
-        cval: number, the fill value of `fill_mode="constant"`.
-        horizontal_flip: bool, mirror left and right in half of the draws.
-        vertical_flip: bool, mirror top and bottom in half of the draws.
+        fill_mode, cval: how to fill what the warp leaves empty: `"nearest"` (the default),
+            `"reflect"`, `"wrap"`, or `"constant"`, with the number `cval`.
+        horizontal_flip, vertical_flip: bools, mirror left and right, or top and bottom, in half of
+            the draws.
         rescale: None, or a factor for all values, such as `1 / 255`.
         preprocessing_function: None, or a function from an image, an array of shape
             `(height, width, channels)`, to one of the same shape; called after the transform.
         data_format: `"channels_last"` or `"channels_first"`; by default Keras' setting.
-        validation_split: float below 1, the fraction of images in `subset="validation"`; 0 for no
-            split.
+        validation_split: float below 1, the fraction of samples for validation; 0 for no split.
         interpolation_order: int from 0 to 5, the order of the warp's spline.
         dtype: the dtype of batches; by default Keras' `floatx`, `"float32"`.
         augment_validation: bool, whether images of `subset="validation"` are transformed at random,
             as in Keras. With False they are only standardised, and nothing is drawn for them.
-        split_seed: None, or an int that shuffles samples before they are split: those of each
-            class folder in each root, or all rows or arrays. Samples keep their order within a
-            subset. The subset of a file depends on the seed, its path below its root and the other
+        split_seed: None, or an int by which samples are shuffled before they are split: those of
+            each class folder in each root, or all rows or arrays. Within a subset they keep their
+            order. The subset of a file depends on the seed, its path below its root and the other
             files of its class folder, and on no other root or class; that of a row of a dataframe
             on its name in `x_col`, and of an array on its position. Labels play no part, so that a
             flow without them has the same subsets. New files move few others.
@@ -104,19 +125,19 @@ class MultiDirImageDataGenerator(Transformer):
             path of a file, as in `filepaths`, to its group; for arrays a sequence with one group
             per sample. Groups are str, int or other hashables. The split comes as near to
             `validation_split`, over all samples, as whole groups allow, with neither subset empty.
-            Groups are taken from all class folders alike, and the first ones are for validation,
-            or with a `split_seed` others. Make both subsets with the same roots and classes.
-            Iterators that are copied or pickled leave the groups behind.
+            Groups are taken from all class folders alike; the first ones are for validation, or,
+            with a `split_seed`, those that it chooses. Make both subsets with the same roots and
+            classes. Flows that are copied or pickled do not keep this function.
         rng: `"keras"` for NumPy's global generator; or `"per_sample"`, by which the parameters of a
             sample depend on the flow's `seed`, the epoch and the sample's position in the flow
             alone, and the order of an epoch on the seed and the epoch. Batches are then the same
             for any workers, threads, processes and batch size, by `next` and by index; NumPy's
-            global state is neither read nor written; `state_dict()` and `load_state_dict()` of the
-            iterator hold and restore a place in mid-epoch. Distributions are those of Keras. An
-            epoch ends where `next` has given its last batch, or with `on_epoch_end`, which `fit`
-            calls; leave `steps_per_epoch` out there, with which Keras reads across epochs. Without
-            a `seed` one is drawn, and kept as the iterator's `seed`. What your own functions draw
-            is yours to make reproducible. Source of the numbers: Philox-4x64-10 with the key
+            global state is neither read nor written; the flow's `state_dict()` and
+            `load_state_dict()` hold and restore a place in mid-epoch. Distributions are those of
+            Keras. An epoch ends where `next` has given its last batch, or with `on_epoch_end`,
+            which `fit` calls; call `fit` without `steps_per_epoch`, with which Keras reads across
+            epochs. Without a `seed` one is drawn, and kept as the flow's `seed`. What your own
+            functions draw is not covered. Source of the numbers: Philox-4x64-10 with the key
             (seed, 0) and the counter (block, sample, epoch, 1); (block, 0, epoch, 0) for orders.
         corrected: bool, whether to mend two errors of Keras. Rotation, shear and zoom are about the
             true centre of images that are not square, `height_shift_range` moves rows and
@@ -127,135 +148,87 @@ class MultiDirImageDataGenerator(Transformer):
             before its warp. Values from 0 to 255 become what Keras makes of them, but with any
             number of channels and both data formats; others are multiplied, from black, and
             clipped. Of 4 channels the last is alpha, as in Keras, and stays.
-        threads: None, or an int, how many threads build a batch; None for as many as there are
-            cores that the process may use, 1 for none beside the caller's. The batches are the
-            same. With a `preprocessing_function` or an overridden method, which need not
-            be safe in threads, only the reading of files is shared among them.
+        threads: None, or an int, how many threads build a batch; None for one on each core that the
+            process may use. Batches stay the same. With a `preprocessing_function` or an overridden
+            method, which need not be safe in threads, only the reading of files is shared.
 
     Raises:
-        TypeError: if `augment_validation`, `split_groups` or `corrected` is not of the form above.
-        ValueError: as in Keras, if `data_format`, `validation_split`, `zoom_range` or
-            `brightness_range` is not of the form above; if `split_seed` is not an integer from 0 to
-            2**32 - 1; if `rng` is unknown; if `threads` is no positive integer. By flows with a
-            `subset`: if `split_groups` does not give each sample a group, or all of them the same.
+        TypeError, ValueError: if an argument is not of the form above; of those up to `dtype`, as
+            in Keras, only `data_format`, `validation_split`, `zoom_range` and `brightness_range`
+            are looked at. By flows with a `subset`: if `split_groups` does not give each sample a
+            group, or all of them the same.
 
     Warns:
         UserWarning: once, if the compiled warp of the extra `fast` differs from SciPy's on this
-            machine; SciPy's is then used. Without `corrected`, once when a warp meets an image that
-            is not square, and once when `brightness_range` meets one with values from 0 to 1. By
+            machine and SciPy's is used; without `corrected`, once when a warp meets an image that
+            is not square, and once when `brightness_range` meets one with values from 0 to 1; by
             flows, if a split by `split_seed` or `split_groups` is more than 5 percentage points off
             `validation_split`, or leaves a class out of a subset.
 
     Example:
-    >>> import pathlib, tempfile
+    >>> import numpy as np
     >>> from multiflow import MultiDirImageDataGenerator
-    >>> from multiflow.samples import write_samples
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> roots = write_samples(folder.name)
-    >>> generator = MultiDirImageDataGenerator(rescale=1 / 255, validation_split=0.2)
-    >>> train = generator.flow_from_directories(roots, target_size=(64, 64), subset="training")
-    Found 228 images belonging to 3 classes in 2 directories.
-    >>> images, labels = train[0]
-    >>> images.shape, labels.shape
-    ((32, 64, 64, 3), (32, 3))
-    >>> folder.cleanup()
+    >>> generator = MultiDirImageDataGenerator(rotation_range=20, horizontal_flip=True)
+    >>> next(generator.flow(np.zeros((10, 32, 48, 3)), batch_size=4)).shape
+    (4, 32, 48, 3)
 
     Source: the behaviour of `keras.src.legacy.preprocessing.image`, Keras 3.0 and later.
     """
 
     def __init__(
         self,
-        featurewise_center: bool = False,
-        samplewise_center: bool = False,
-        featurewise_std_normalization: bool = False,
-        samplewise_std_normalization: bool = False,
-        zca_whitening: bool = False,
-        zca_epsilon: float = 1e-6,
-        rotation_range: Any = 0,
-        width_shift_range: Any = 0.0,
-        height_shift_range: Any = 0.0,
-        brightness_range: Any = None,
-        shear_range: Any = 0.0,
-        zoom_range: Any = 0.0,
-        channel_shift_range: Any = 0.0,
-        fill_mode: str = "nearest",
-        cval: float = 0.0,
-        horizontal_flip: bool = False,
-        vertical_flip: bool = False,
-        rescale: float | None = None,
+        featurewise_center: bool = False, samplewise_center: bool = False,
+        featurewise_std_normalization: bool = False, samplewise_std_normalization: bool = False,
+        zca_whitening: bool = False, zca_epsilon: float = 1e-6,
+        rotation_range: Any = 0, width_shift_range: Any = 0.0, height_shift_range: Any = 0.0,
+        brightness_range: Any = None, shear_range: Any = 0.0, zoom_range: Any = 0.0,
+        channel_shift_range: Any = 0.0, fill_mode: str = "nearest", cval: float = 0.0,
+        horizontal_flip: bool = False, vertical_flip: bool = False, rescale: float | None = None,
         preprocessing_function: Callable[[np.ndarray], np.ndarray] | None = None,
-        data_format: str | None = None,
-        validation_split: float = 0.0,
-        interpolation_order: int = 1,
-        dtype: Any = None,
+        data_format: str | None = None, validation_split: float = 0.0,
+        interpolation_order: int = 1, dtype: Any = None,
         *,
-        augment_validation: bool = True,
-        split_seed: int | None = None,
-        split_groups: Any = None,
-        rng: str = "keras",
-        corrected: bool = False,
-        threads: int | None = None,
-    ) -> None:
+        augment_validation: bool = True, split_seed: int | None = None, split_groups: Any = None,
+        rng: str = "keras", corrected: bool = False, threads: int | None = None,
+    ) -> None:  # fmt: skip
         check_split(split_seed, split_groups)
         check_rng(rng)
         _checks.check_flag("augment_validation", augment_validation)
         _checks.check_flag("corrected", corrected)
         check_threads(threads)
         self.augment_validation = augment_validation
-        self.split_seed = split_seed
-        self.split_groups = split_groups
+        self.split_seed, self.split_groups = split_seed, split_groups
         self.rng = rng
         self.corrected = corrected
         self.threads = threads
         super().__init__(
-            featurewise_center=featurewise_center,
-            samplewise_center=samplewise_center,
-            featurewise_std_normalization=featurewise_std_normalization,
-            samplewise_std_normalization=samplewise_std_normalization,
-            zca_whitening=zca_whitening,
-            zca_epsilon=zca_epsilon,
-            rotation_range=rotation_range,
-            width_shift_range=width_shift_range,
-            height_shift_range=height_shift_range,
-            brightness_range=brightness_range,
-            shear_range=shear_range,
-            zoom_range=zoom_range,
-            channel_shift_range=channel_shift_range,
-            fill_mode=fill_mode,
-            cval=cval,
-            horizontal_flip=horizontal_flip,
-            vertical_flip=vertical_flip,
-            rescale=rescale,
-            preprocessing_function=preprocessing_function,
-            data_format=data_format,
-            validation_split=validation_split,
-            interpolation_order=interpolation_order,
-            dtype=dtype,
-        )
+            featurewise_center, samplewise_center,
+            featurewise_std_normalization, samplewise_std_normalization,
+            zca_whitening, zca_epsilon, rotation_range, width_shift_range, height_shift_range,
+            brightness_range, shear_range, zoom_range, channel_shift_range, fill_mode, cval,
+            horizontal_flip, vertical_flip, rescale, preprocessing_function,
+            data_format, validation_split, interpolation_order, dtype,
+        )  # fmt: skip
 
     def fit(
-        self,
-        x: Any,
-        augment: bool = False,
-        rounds: int = 1,
-        seed: int | None = None,
+        self, x: Any, augment: bool = False, rounds: int = 1, seed: int | None = None,
         **flow_options: Any,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Finds the statistics for `featurewise_*` and `zca_whitening`.
 
-        Of an array, they are Keras', bit for bit. Of an iterator or of folders, they are computed
-        in one pass, in float64, over the images for training, as they are before any random
-        transform; a batch of images is in memory at a time, and with `zca_whitening` a few matrices
-        of `8 * (height * width * channels) ** 2` bytes. Unlike Keras with an array, it also takes
-        account of `preprocessing_function` and samplewise normalisation, which come before these
-        statistics are applied, and whitening leaves directions out in which the images do not
-        differ, such as constant pixels, where Keras divides by little more than `zca_epsilon`.
+        Of an array, they are Keras', bit for bit. Of a flow or of folders, they are computed in one
+        pass, in float64, over the images for training, before any random transform; a batch is in
+        memory at a time, and with `zca_whitening` a few matrices of
+        `8 * (height * width * channels) ** 2` bytes. Unlike Keras with an array, this takes account
+        of `preprocessing_function` and samplewise normalisation, which come before these
+        statistics, and whitening leaves out directions in which images do not differ, such as
+        constant pixels, where Keras divides by little more than `zca_epsilon`.
 
         Args:
             x: array of shape `(num_samples, height, width, channels)` (channels second with
-                `data_format="channels_first"`); or an iterator of one of the flows, made with
-                `subset="training"` if its generator has a `validation_split`; or a list of
-                folders, or mapping from source name to folder, as for `flow_from_directories`.
+                `data_format="channels_first"`); or a flow, made with `subset="training"` if its
+                generator has a `validation_split`; or a list of folders, or mapping from source
+                name to folder, as for `flow_from_directories`.
             augment: bool, for arrays only: whether to take randomly transformed images.
             rounds: int, for arrays only: how many times each is transformed.
             seed: None, or an int that these transforms depend on.
@@ -263,11 +236,9 @@ class MultiDirImageDataGenerator(Transformer):
                 images are read and how, such as `target_size`, `color_mode` and `classes`.
 
         Raises:
-            TypeError: if `x` is an iterator of another kind, or one path, or if options do not go
-                with it.
-            ValueError: as in Keras, if an array is not of rank 4; if an iterator is not for
-                training, or is to be augmented, or has another `data_format`; as in
-                `flow_from_directories`.
+            TypeError: if `x` is another iterator, or one path, or if options do not go with it.
+            ValueError: as in Keras, if an array is not of rank 4; if a flow is not for training, or
+                is to be augmented, or has another `data_format`; as in `flow_from_directories`.
             MemoryError: if `zca_whitening` needs more memory than there is.
 
         Example:
@@ -282,27 +253,13 @@ class MultiDirImageDataGenerator(Transformer):
         >>> generator.mean.item()  # of 4, 5, 6 and 7
         5.5
         """
-        if _names_folders(x):
+        if names_folders(x):
             subset = "training" if self._validation_split else None
             options = {"class_mode": None, "shuffle": False, "subset": subset, **flow_options}
             x, flow_options = self.flow_from_directories(x, **options), {}
-        if flow_options:
-            raise TypeError(
-                f"`fit` takes the options {sorted(flow_options)} with folders only. Received "
-                f"{type(x).__name__}."
-            )
+        check_fit(x, flow_options, augment=augment)
         if isinstance(x, Flow):
-            if augment:
-                raise ValueError(
-                    "`fit` of an iterator or of folders takes the images as they are. Leave "
-                    "`augment` out, or pass an array."
-                )
             fit_generator(self, x)
-        elif isinstance(x, PyDataset) or hasattr(x, "__next__"):
-            raise TypeError(
-                "`fit` takes an array, an iterator that a flow of this class has made, or a list "
-                f"of folders. Received {type(x).__name__}, which may have no end."
-            )
         elif self.rng == "per_sample" and seed is not None:
             # Keras transforms the images one after the other.
             with self._stream.in_turn(seed):
@@ -311,53 +268,31 @@ class MultiDirImageDataGenerator(Transformer):
             super().fit(x, augment=augment, rounds=rounds, seed=seed)
 
     def flow(
-        self,
-        x: Any,
-        y: Any = None,
-        batch_size: int = 32,
-        shuffle: bool = True,
-        sample_weight: Any = None,
+        self, x: Any, y: Any = None,
+        batch_size: int = 32, shuffle: bool = True, sample_weight: Any = None,
         seed: int | None = None,
-        save_to_dir: Any = None,
-        save_prefix: str = "",
-        save_format: str = "png",
-        ignore_class_split: bool = False,
-        subset: str | None = None,
+        save_to_dir: Any = None, save_prefix: str = "", save_format: str = "png",
+        ignore_class_split: bool = False, subset: str | None = None,
         *,
-        workers: int = 1,
-        use_multiprocessing: bool = False,
-        max_queue_size: int = 10,
-    ) -> ArrayIterator:
+        workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10,
+    ) -> ArrayIterator:  # fmt: skip
         """Batches of transformed images from arrays, as Keras' `flow` gives them.
 
         Args:
             x: array of shape `(num_samples, height, width, channels)` (channels second with
                 `data_format="channels_first"`), or a list of such an array and further inputs.
             y: None, or an array of `num_samples` labels.
-            batch_size: int, the most samples in a batch.
-            shuffle: bool, whether to shuffle the samples in each epoch.
             sample_weight: None, or an array of `num_samples` weights.
-            seed: None, or the int from which NumPy's global generator is seeded for each batch;
-                with `rng="per_sample"`, what all draws depend on.
-            save_to_dir: None, or an existing folder to which the transformed images are written.
-            save_prefix: str, the beginning of the names of these files.
-            save_format: str, the format of these files.
             ignore_class_split: bool, whether a split may put classes into one subset only.
-            subset: None, `"training"` or `"validation"`: the first `validation_split` of the
-                samples, or what `split_seed` and `split_groups` make of it, are for validation.
-            workers: int, how many threads or processes `fit` uses to fetch batches.
-            use_multiprocessing: bool, whether these are processes.
-            max_queue_size: int, how many batches `fit` keeps ready.
 
         Returns:
-            An iterator, an instance of Keras' `NumpyArrayIterator`. A batch is `images`,
+            A flow, an instance of Keras' `NumpyArrayIterator`. A batch is `images`,
             `(images, labels)` or `(images, labels, weights)`; the images have the generator's
             dtype and the shape `(batch_size, height, width, channels)`.
 
         Raises:
-            ValueError: as in Keras, if lengths differ, `x` is not of rank 4, or `subset` is
-                unknown or divides the classes, which with `split_seed` or `split_groups` is a
-                warning.
+            ValueError: as in Keras, if lengths differ, `x` is not of rank 4, or `subset` is unknown
+                or divides the classes (with `split_seed` or `split_groups` that is a warning).
 
         Example:
         >>> import numpy as np
@@ -367,9 +302,8 @@ class MultiDirImageDataGenerator(Transformer):
         >>> flow = generator.flow(images, np.arange(10), batch_size=4, seed=1)
         >>> flow
         <ArrayIterator: 10 images of 32 × 48 × 3, 3 batches of up to 4>
-        >>> image_batch, labels = next(flow)
-        >>> image_batch.shape, image_batch.dtype, labels.shape
-        ((4, 32, 48, 3), dtype('float32'), (4,))
+        >>> [part.shape for part in next(flow)]
+        [(4, 32, 48, 3), (4,)]
         """
         split = Split.of(self)
         own_subset = None if split.is_keras else subset
@@ -378,83 +312,37 @@ class MultiDirImageDataGenerator(Transformer):
                 x, y, sample_weight, split, own_subset, ignore_class_split=ignore_class_split
             )
         iterator = super().flow(
-            x,
-            y=y,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            sample_weight=sample_weight,
-            seed=seed,
-            save_to_dir=save_to_dir,
-            save_prefix=save_prefix,
-            save_format=save_format,
-            ignore_class_split=ignore_class_split,
-            subset=subset if own_subset is None else None,
-        )
+            x, y, batch_size, shuffle, sample_weight, seed,
+            save_to_dir, save_prefix, save_format,
+            ignore_class_split, subset if own_subset is None else None,
+        )  # fmt: skip
         fetching = Workers(workers, use_multiprocessing, max_queue_size)
         return ArrayIterator.adopt(iterator, subset, fetching)
 
     def flow_from_directory(
-        self,
-        directory: Any,
-        target_size: tuple[int, int] = (256, 256),
-        color_mode: str = "rgb",
-        classes: Any = None,
-        class_mode: str | None = "categorical",
-        batch_size: int = 32,
-        shuffle: bool = True,
-        seed: int | None = None,
-        save_to_dir: Any = None,
-        save_prefix: str = "",
-        save_format: str = "png",
-        follow_links: bool = False,
-        subset: str | None = None,
-        interpolation: str = "nearest",
-        keep_aspect_ratio: bool = False,
+        self, directory: Any,
+        target_size: tuple[int, int] = (256, 256), color_mode: str = "rgb",
+        classes: Any = None, class_mode: str | None = "categorical",
+        batch_size: int = 32, shuffle: bool = True, seed: int | None = None,
+        save_to_dir: Any = None, save_prefix: str = "", save_format: str = "png",
+        follow_links: bool = False, subset: str | None = None,
+        interpolation: str = "nearest", keep_aspect_ratio: bool = False,
         *,
         cache: Any = None,
-        workers: int = 1,
-        use_multiprocessing: bool = False,
-        max_queue_size: int = 10,
-    ) -> DirectoryIterator:
+        workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10,
+    ) -> DirectoryIterator:  # fmt: skip
         """Batches of transformed images from one folder, as Keras' `flow_from_directory` does.
 
-        For several folders, or for checks that Keras leaves out, see `flow_from_directories`,
-        which explains the arguments. The folder holds one folder per class:
-
-        ```
-        photos/
-            circle/
-                1.jpg
-                2.jpg
-            square/
-                3.jpg
-        ```
+        For several folders, or for checks that Keras leaves out, see `flow_from_directories`.
 
         Args:
-            directory: the root, which holds one folder per class.
-            target_size: two ints, (height, width).
-            color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+            directory: the root, which holds one folder of images per class.
             classes: None, or a list of class folders in the order of their labels.
-            class_mode: `"categorical"`, `"binary"`, `"sparse"`, `"input"` or None.
-            batch_size: int, the most images in a batch.
-            shuffle: bool, whether to shuffle the images in each epoch.
-            seed: None, or the int from which NumPy's global generator is seeded for each batch;
-                with `rng="per_sample"`, what all draws depend on.
-            save_to_dir: None, or an existing folder to which the transformed images are written.
-            save_prefix: str, the beginning of the names of these files.
-            save_format: str, the format of these files.
-            follow_links: bool, whether to enter links to folders inside class folders.
-            subset: None, `"training"` or `"validation"`.
-            interpolation: str, how images are resized.
-            keep_aspect_ratio: bool, whether images are cropped to the target's ratio first.
-            cache: None; or `"memory"` or a folder, to decode all images now and keep them. See
-                `flow_from_directories`.
-            workers: int, how many threads or processes `fit` uses to fetch batches.
-            use_multiprocessing: bool, whether these are processes.
-            max_queue_size: int, how many batches `fit` keeps ready.
+            class_mode: the labels, as in `flow_from_directories`.
 
         Returns:
-            An iterator, an instance of Keras' `DirectoryIterator`.
+            A flow, an instance of Keras' `DirectoryIterator`, whose batches are those of
+            `flow_from_directories`.
 
         Raises:
             ValueError: as in Keras, if `color_mode`, `class_mode` or `subset` is unknown.
@@ -470,203 +358,120 @@ class MultiDirImageDataGenerator(Transformer):
         Found 180 images belonging to 3 classes.
         >>> flow.class_indices
         {'circle': 0, 'square': 1, 'triangle': 2}
-        >>> image_batch, labels = next(flow)
-        >>> image_batch.shape, labels.shape
-        ((32, 256, 256, 3), (32,))
         >>> folder.cleanup()
         """
         return DirectoryIterator(
-            directory,
-            self,
-            classes=classes,
-            class_mode=class_mode,
-            follow_links=follow_links,
-            subset=subset,
+            directory, self,
+            folders=Folders(classes, class_mode, follow_links, subset),
             reading=Reading(target_size, color_mode, interpolation, keep_aspect_ratio, cache),
             batching=Batching(batch_size, shuffle, seed),
             saving=Saving(save_to_dir, save_prefix, save_format),
             workers=Workers(workers, use_multiprocessing, max_queue_size),
-        )
+        )  # fmt: skip
 
     def flow_from_directories(
-        self,
-        directories: Any,
-        target_size: tuple[int, int] = (256, 256),
-        color_mode: str = "rgb",
-        classes: Any = None,
-        class_mode: str | None = "categorical",
-        batch_size: int = 32,
-        shuffle: bool = True,
-        seed: int | None = None,
-        save_to_dir: Any = None,
-        save_prefix: str = "",
-        save_format: str = "png",
-        follow_links: bool = False,
-        subset: str | None = None,
-        interpolation: str = "nearest",
-        keep_aspect_ratio: bool = False,
+        self, directories: Any,
+        target_size: tuple[int, int] = (256, 256), color_mode: str = "rgb",
+        classes: Any = None, class_mode: str | None = "categorical",
+        batch_size: int = 32, shuffle: bool = True, seed: int | None = None,
+        save_to_dir: Any = None, save_prefix: str = "", save_format: str = "png",
+        follow_links: bool = False, subset: str | None = None,
+        interpolation: str = "nearest", keep_aspect_ratio: bool = False,
         *,
         cache: Any = None,
-        workers: int = 1,
-        use_multiprocessing: bool = False,
-        max_queue_size: int = 10,
-    ) -> MultiDirectoryIterator:
+        workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10,
+    ) -> MultiDirectoryIterator:  # fmt: skip
         """Batches of transformed images from several folders, read as one data set.
 
-        Use it when images of the same classes come from several places; nothing is copied or
-        moved:
+        Use it when images of the same classes come from several places:
 
         ```
         clinic_a/            clinic_b/
             benign/              benign/
                 1.png                1.png
-                2.png            unclear/
-            malignant/               7.png
-                3.png
+            malignant/           unclear/
+                3.png                7.png
         ```
 
         The classes of these two roots are benign, malignant and unclear, with the labels 0, 1 and
-        2 in both. The images are ordered by root, as given, then by class, then by path, and each
-        root is listed as Keras lists it. With one root, everything equals `flow_from_directory`,
-        but for the checks.
+        2 in both. Images are ordered by root, as given, then by class, then by path. With one root,
+        everything equals `flow_from_directory`, but for the checks. Nothing is copied or moved.
 
         Args:
             directories: the roots: a sequence of paths (str or PathLike), or a mapping from source
                 name to path. Each root holds one folder per class; no root needs all of them.
-            target_size: two ints, (height, width), to which the images are resized.
-            color_mode: `"rgb"`, `"rgba"` or `"grayscale"`: how the images are read, as 3, 4 or 1
-                channels.
             classes: None for the sorted union of the class folders of all roots, or a list of
                 folder names in the order of their labels. An entry of the list may be a list of
-                folders that share one label, named after the first:
-                `[["dogs", "wolves"], "cats"]`. Or a mapping from class name to folders:
-                `{"canine": ["dogs", "wolves"], "feline": ["cats", "Katzen"]}`. The images of
-                merged folders are ordered as their folders are given.
+                folders that share one label, named after the first, as in
+                `[["dogs", "wolves"], "cats"]`. Or a mapping from class name to folders, as in
+                `{"canine": ["dogs", "wolves"], "feline": ["cats", "Katzen"]}`. Images of a class
+                are ordered as its folders are.
             class_mode: the labels of a batch: `"categorical"` one-hot, shape
                 `(batch_size, num_classes)`; `"sparse"` or `"binary"` numbers, shape
                 `(batch_size,)`; `"input"` the images themselves; None no labels at all.
-            batch_size: int, the most images in a batch; the last of an epoch may be smaller.
-            shuffle: bool, whether to shuffle the images in each epoch.
-            seed: None, or the int from which NumPy's global generator is seeded for each batch;
-                with `rng="per_sample"`, what all draws depend on.
-            save_to_dir: None, or an existing folder to which the transformed images are written.
-            save_prefix: str, the beginning of the names of these files.
-            save_format: str, the format of these files.
-            follow_links: bool, whether to enter symbolic links to folders inside class folders.
-                Links to files, and links in the place of class folders, are always followed.
-            subset: None for all images, or `"training"` or `"validation"`. The first
-                `validation_split` of the images of each class folder in each root, rounded down,
-                are for validation, so that every source is in both subsets, unless all of its
-                class folders are too small, which is a warning. `split_seed` takes others than the
-                first, and `split_groups` divides the images of all roots together.
-            interpolation: str, how images are resized: `"nearest"`, `"bilinear"`, `"bicubic"`,
-                `"hamming"`, `"box"` or `"lanczos"`.
-            keep_aspect_ratio: bool, whether images are cropped in their centre to the ratio of
-                `target_size` before they are resized.
-            cache: None; or `"memory"` or a folder, to decode and resize all images now and keep
-                them, `height * width * channels` bytes each, so that no epoch decodes again. A
-                folder, which is made if need be, also serves later runs with the same files and
-                the same arguments; its files can be deleted when no run uses them. Batches stay
-                the same. Needs the extra `fast`.
-            workers: int, how many threads or processes `fit` uses to fetch batches.
-            use_multiprocessing: bool, whether these are processes.
-            max_queue_size: int, how many batches `fit` keeps ready.
 
         Returns:
-            An iterator, an instance of Keras' `DirectoryIterator`, whose batches are `images` or
+            A flow, an instance of Keras' `DirectoryIterator`, whose batches are `images` or
             `(images, labels)`; images have the generator's dtype and the shape
             `(batch_size, height, width, channels)`. It has Keras' attributes, with `directory` the
-            deepest common parent of the roots and `filenames` relative to it. A single root is
-            kept as given; several are made absolute. New are:
-
-            - `directories`, `source_names`: the roots and their names; a root without a given
-              name is named by its path below the common parent;
-            - `source_indices`: int32 array of shape `(samples,)`, the root of each image;
-            - `class_weight`: dict that balances the classes, for `fit`;
-            - `summary()`: a table, how many images of each class each source holds.
+            deepest common parent of the roots and `filenames` relative to it. New are
+            `directories` and `source_names`, the roots and their names; `source_indices`, int32
+            array of shape `(samples,)`, the root of each image; `class_weight`, a dict that
+            balances the classes, for `fit`; and `summary()`, a table of classes and sources.
 
         Raises:
             TypeError: if `directories` is a single path, or it or `classes` has another form.
-            FileNotFoundError: if a root or `save_to_dir` does not exist.
-            NotADirectoryError: if a root is a file.
+            FileNotFoundError, NotADirectoryError: if a root or `save_to_dir` is no folder.
             ValueError: if there is no root, if one is given twice or lies in another, if no root
                 holds an image of the classes, if `subset` is empty, if `classes` names a folder
                 twice or with its path, if `cache` lies in a root or has too little room, or if
                 another argument is none of the above.
             ImportError: if `cache` needs a library of the extra `fast` that is missing.
-            OSError: if an image cannot be read, with its path: when its batch is asked for, or
-                at once with `cache`.
+            OSError: if an image cannot be read, naming it; at once with `cache`, else in its batch.
 
         Warns:
-            UserWarning: of a named folder that is in no root, of a hidden folder that became a
-                class, of a root without any image, or without any in the subset, and of a folder
-                that cannot be read.
+            UserWarning: of a named folder in no root, a hidden folder that became a class, a folder
+                that cannot be read, and a root without any image, or without any in the subset.
 
         Example:
-        >>> import pathlib, tempfile
-        >>> from PIL import Image
+        >>> import tempfile
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> from multiflow.samples import write_samples
         >>> folder = tempfile.TemporaryDirectory()
-        >>> for name in ["a/cats/1.png", "a/dogs/1.png", "b/wolves/1.png"]:
-        ...     path = pathlib.Path(folder.name, name)
-        ...     path.parent.mkdir(parents=True, exist_ok=True)
-        ...     Image.new("RGB", (8, 8)).save(path)
-        >>> iterator = MultiDirImageDataGenerator().flow_from_directories(
-        ...     [f"{folder.name}/a", f"{folder.name}/b"],
-        ...     classes={"cat": ["cats"], "canine": ["dogs", "wolves"]},
-        ...     target_size=(8, 8),
-        ... )
-        Found 3 images belonging to 2 classes in 2 directories.
-        >>> iterator.filenames
-        ['a/cats/1.png', 'a/dogs/1.png', 'b/wolves/1.png']
-        >>> iterator.summary()
-        class   a  b  total
-        cat     1  0      1
-        canine  1  1      2
-        total   2  1      3
-        >>> iterator.class_weight
-        {0: 1.5, 1: 0.75}
+        >>> roots = write_samples(folder.name)  # a dict from two names to two folders
+        >>> classes = {"round": ["circle"], "angular": ["square", "triangle"]}
+        >>> flow = MultiDirImageDataGenerator().flow_from_directories(roots, classes=classes)
+        Found 285 images belonging to 2 classes in 2 directories.
+        >>> flow.summary()
+        class    photos  sketches  total
+        round        60        50    110
+        angular     120        55    175
+        total       180       105    285
         >>> folder.cleanup()
         """
         return MultiDirectoryIterator(
-            directories,
-            self,
-            classes=classes,
-            class_mode=class_mode,
-            follow_links=follow_links,
-            subset=subset,
+            directories, self,
+            folders=Folders(classes, class_mode, follow_links, subset),
             reading=Reading(target_size, color_mode, interpolation, keep_aspect_ratio, cache),
             batching=Batching(batch_size, shuffle, seed),
             saving=Saving(save_to_dir, save_prefix, save_format),
             workers=Workers(workers, use_multiprocessing, max_queue_size),
-        )
+        )  # fmt: skip
 
     def flow_from_dataframe(
-        self,
-        dataframe: Any,
-        directory: Any = None,
-        x_col: str = "filename",
-        y_col: Any = "class",
-        weight_col: str | None = None,
-        target_size: tuple[int, int] = (256, 256),
-        color_mode: str = "rgb",
-        classes: Any = None,
-        class_mode: str | None = "categorical",
-        batch_size: int = 32,
-        shuffle: bool = True,
-        seed: int | None = None,
-        save_to_dir: Any = None,
-        save_prefix: str = "",
-        save_format: str = "png",
-        subset: str | None = None,
-        interpolation: str = "nearest",
+        self, dataframe: Any, directory: Any = None,
+        x_col: str = "filename", y_col: Any = "class", weight_col: str | None = None,
+        target_size: tuple[int, int] = (256, 256), color_mode: str = "rgb",
+        classes: Any = None, class_mode: str | None = "categorical",
+        batch_size: int = 32, shuffle: bool = True, seed: int | None = None,
+        save_to_dir: Any = None, save_prefix: str = "", save_format: str = "png",
+        subset: str | None = None, interpolation: str = "nearest",
         validate_filenames: bool = True,
         *,
         cache: Any = None,
-        workers: int = 1,
-        use_multiprocessing: bool = False,
-        max_queue_size: int = 10,
+        workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10,
         **kwargs: Any,
-    ) -> DataFrameIterator:
+    ) -> DataFrameIterator:  # fmt: skip
         """Batches of transformed images from files that a pandas dataframe names, as in Keras.
 
         Args:
@@ -675,75 +480,41 @@ class MultiDirImageDataGenerator(Transformer):
             x_col: str, the column of file names.
             y_col: str or list of str, the column or columns of labels.
             weight_col: None, or the column of sample weights.
-            target_size: two ints, (height, width).
-            color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
             classes: None, or a list of class names in the order of their labels.
-            class_mode: `"categorical"`, `"binary"`, `"sparse"`, `"input"`, `"multi_output"`,
-                `"raw"` or None.
-            batch_size: int, the most images in a batch.
-            shuffle: bool, whether to shuffle the images in each epoch.
-            seed: None, or the int from which NumPy's global generator is seeded for each batch;
-                with `rng="per_sample"`, what all draws depend on.
-            save_to_dir: None, or an existing folder to which the transformed images are written.
-            save_prefix: str, the beginning of the names of these files.
-            save_format: str, the format of these files.
-            subset: None, `"training"` or `"validation"`: the first `validation_split` of the rows,
-                or what `split_seed` and `split_groups` make of it, are for validation.
-            interpolation: str, how images are resized.
+            class_mode: `"categorical"`, `"binary"`, `"sparse"`, `"input"` or None, as in
+                `flow_from_directories`; or `"raw"` for the values of `y_col` as they are, or
+                `"multi_output"` for a list with the values of each column.
             validate_filenames: bool, whether to leave out, with a warning, rows without a file.
-            cache: None; or `"memory"` or a folder, to decode all images now and keep them. See
-                `flow_from_directories`.
-            workers: int, how many threads or processes `fit` uses to fetch batches.
-            use_multiprocessing: bool, whether these are processes.
-            max_queue_size: int, how many batches `fit` keeps ready.
             **kwargs: arguments that Keras knows as deprecated. Like Keras, it ignores others.
 
         Returns:
-            An iterator, an instance of Keras' `DataFrameIterator`.
+            A flow, an instance of Keras' `DataFrameIterator`.
 
         Raises:
-            ValueError: as in Keras, if `class_mode`, `color_mode` or `subset` is unknown.
-            TypeError: as in Keras, if a column has another type than `class_mode` needs.
+            TypeError, ValueError: as in Keras, if `class_mode`, `color_mode` or `subset` is unknown, or
+                a column has another type than `class_mode` needs.
 
         Example:
-        >>> import os, tempfile
+        >>> import tempfile
         >>> import pandas as pd
         >>> from multiflow import MultiDirImageDataGenerator
         >>> from multiflow.samples import write_samples
         >>> folder = tempfile.TemporaryDirectory()
-        >>> circles = os.path.join(write_samples(folder.name)["photos"], "circle")
-        >>> frame = pd.DataFrame({"filename": sorted(os.listdir(circles)), "size": range(60)})
-        >>> flow = MultiDirImageDataGenerator().flow_from_dataframe(
-        ...     frame, circles, y_col="size", class_mode="raw", shuffle=False, batch_size=4
-        ... )
-        Found 60 validated image filenames.
-        >>> image_batch, sizes = next(flow)
-        >>> image_batch.shape, sizes
-        ((4, 256, 256, 3), array([0, 1, 2, 3]))
+        >>> circles = f"{write_samples(folder.name)['photos']}/circle"
+        >>> names = ["circle_000.jpg", "circle_001.jpg", "circle_002.jpg"]
+        >>> frame = pd.DataFrame({"filename": names, "size": [7, 8, 9]})
+        >>> options = {"y_col": "size", "class_mode": "raw"}
+        >>> flow = MultiDirImageDataGenerator().flow_from_dataframe(frame, circles, **options)
+        Found 3 validated image filenames.
         >>> folder.cleanup()
         """
         own_subset = None if Split.of(self).is_keras else subset
         iterator = super().flow_from_dataframe(
-            dataframe,
-            directory=directory,
-            x_col=x_col,
-            y_col=y_col,
-            weight_col=weight_col,
-            target_size=target_size,
-            color_mode=color_mode,
-            classes=classes,
-            class_mode=class_mode,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            save_to_dir=save_to_dir,
-            save_prefix=save_prefix,
-            save_format=save_format,
-            subset=subset if own_subset is None else None,
-            interpolation=interpolation,
-            validate_filenames=validate_filenames,
-            **kwargs,
-        )
+            dataframe, directory, x_col, y_col, weight_col,
+            target_size, color_mode, classes, class_mode, batch_size, shuffle, seed,
+            save_to_dir, save_prefix, save_format,
+            subset if own_subset is None else None, interpolation, validate_filenames, **kwargs,
+        )  # fmt: skip
         fetching = Workers(workers, use_multiprocessing, max_queue_size)
         flow = DataFrameIterator.adopt(iterator, subset, fetching)
         if own_subset is not None:
@@ -752,28 +523,17 @@ class MultiDirImageDataGenerator(Transformer):
         return flow
 
     def flow_segmentation(
-        self,
-        x: Any,
-        y: Any,
-        batch_size: int = 32,
-        shuffle: bool = True,
-        sample_weight: Any = None,
+        self, x: Any, y: Any,
+        batch_size: int = 32, shuffle: bool = True, sample_weight: Any = None,
         seed: int | None = None,
-        save_to_dir: Any = None,
-        save_prefix: str = "",
-        save_format: str = "png",
+        save_to_dir: Any = None, save_prefix: str = "", save_format: str = "png",
         subset: str | None = None,
         *,
-        target_size: tuple[int, int] | None = None,
-        interpolation: str = "nearest",
-        mask_fill_mode: str | None = None,
-        mask_cval: Any = 0,
-        num_classes: Any = None,
+        target_size: tuple[int, int] | None = None, interpolation: str = "nearest",
+        mask_fill_mode: str | None = None, mask_cval: Any = 0, num_classes: Any = None,
         mask_preprocessing_function: Callable[[np.ndarray], np.ndarray] | None = None,
-        workers: int = 1,
-        use_multiprocessing: bool = False,
-        max_queue_size: int = 10,
-    ) -> SegmentationIterator:
+        workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10,
+    ) -> SegmentationIterator:  # fmt: skip
         """Batches of images and masks, transformed together, from arrays.
 
         For each pair, parameters are drawn once. The image gets what Keras' `flow` gives it for
@@ -790,25 +550,14 @@ class MultiDirImageDataGenerator(Transformer):
             y: the masks, of shape `(num_samples, height, width)` or, with classes, one-hot or other
                 channels, `(num_samples, height, width, channels)`, of any integer, bool or float
                 dtype. Or a list, tuple or dict of such arrays.
-            batch_size: int, the most samples in a batch; the last of an epoch may be smaller.
-            shuffle: bool, whether to shuffle the samples in each epoch.
             sample_weight: None, or weights of shape `(num_samples,)`, or maps of shape
                 `(num_samples, height, width)`, which are warped with the masks and are 0 where the
                 warp left the image, if the images or the masks have a constant there. Or a list,
                 tuple or dict of these.
-            seed: None, or the int from which NumPy's global generator is seeded for each batch;
-                with `rng="per_sample"`, what all draws depend on.
-            save_to_dir: None, or an existing folder to which transformed images are written, as in
-                Keras, and masks as they are after the warp, with `_mask` after the name of the
-                image: integer masks as PNG, others as `.npy`.
-            save_prefix: str, the beginning of the names of these files.
-            save_format: str, the format of the image files.
-            subset: None, `"training"` or `"validation"`: the first `validation_split` of the
-                samples, or what `split_seed` and `split_groups` make of it, are for validation.
+            save_to_dir: as in every flow. Masks are written as they are after the warp, with
+                `_mask` after the name of the image: integer masks as PNG, others as `.npy`.
             target_size: None, or two ints, (height, width), to which images and masks are resized
                 before they are transformed.
-            interpolation: str, how images are resized: `"nearest"`, `"bilinear"`, `"bicubic"`,
-                `"hamming"`, `"box"` or `"lanczos"`. Masks are always resized by `"nearest"`.
             mask_fill_mode: None for the generator's `fill_mode`, or `"nearest"`, `"constant"`,
                 `"reflect"` or `"wrap"`: how masks are filled where the warp left the image.
             mask_cval: number, the value that `"constant"` fills masks with.
@@ -816,29 +565,23 @@ class MultiDirImageDataGenerator(Transformer):
                 one-hot, in a channel axis and the generator's dtype. Or a structure of these.
             mask_preprocessing_function: None, or a function that is called with each mask after
                 the warp and before `num_classes`, and returns the mask that the model gets.
-            workers: int, how many threads or processes `fit` uses to fetch batches.
-            use_multiprocessing: bool, whether these are processes.
-            max_queue_size: int, how many batches `fit` keeps ready.
 
         `x`, `y` and `sample_weight` may be anything with `shape`, `dtype`, a length and item
         access: an array in memory, a `np.memmap`, an h5py or zarr data set. One sample is read at
         a time; nothing is copied or cast beforehand, and nothing is written to.
 
         Returns:
-            An iterator and `keras.utils.PyDataset`. A batch is `(images, masks)` or
-            `(images, masks, weights)`: images of the generator's dtype, masks in the structure,
-            rank and dtype of `y`, weights of the shape `(batch_size, 1, 1)` or
-            `(batch_size, height, width)`, with which Keras multiplies the losses of pixels.
-            Further inputs make `images` a tuple. For masks of several outputs, prefer a dict or a
-            tuple: `fit` on TensorFlow accepts no lists.
+            A flow, whose batches are `(images, masks)` or `(images, masks, weights)`: images of the
+            generator's dtype, masks in the structure, rank and dtype of `y`, weights of the shape
+            `(batch_size, 1, 1)` or `(batch_size, height, width)`, with which Keras multiplies the
+            losses of pixels. Further inputs make `images` a tuple. For masks of several outputs,
+            prefer a dict or a tuple: `fit` on TensorFlow accepts no lists.
 
         Raises:
-            TypeError: if an array lacks `shape`, `dtype`, a length or item access, or holds
-                objects.
+            TypeError: if an array lacks one of the above, or holds objects.
             ValueError: if lengths, ranks or sizes do not fit; if `subset` is empty; if masks hold
                 NaN or values outside `num_classes` (for arrays in memory at once, for others when
-                they are read, with the number of the sample); if another argument is none of the
-                above.
+                they are read, naming the sample); if another argument is none of the above.
 
         Example:
         >>> import numpy as np
@@ -848,58 +591,34 @@ class MultiDirImageDataGenerator(Transformer):
         >>> generator = MultiDirImageDataGenerator(rotation_range=30, horizontal_flip=True)
         >>> flow = generator.flow_segmentation(images, masks, batch_size=4, seed=1)
         >>> image_batch, mask_batch = next(flow)
-        >>> image_batch.shape, mask_batch.shape, mask_batch.dtype
-        ((4, 32, 48, 3), (4, 32, 48), dtype('uint8'))
-        >>> np.unique(mask_batch).tolist()
-        [0, 1]
+        >>> image_batch.shape, mask_batch.shape, np.unique(mask_batch).tolist()
+        ((4, 32, 48, 3), (4, 32, 48), [0, 1])
         """
         return SegmentationIterator(
-            x,
-            y,
-            self,
-            sample_weight=sample_weight,
-            subset=subset,
-            target_size=target_size,
-            interpolation=interpolation,
-            masks=MaskOptions(
-                fill_mode=mask_fill_mode or self.fill_mode,
-                cval=mask_cval,
-                num_classes=num_classes,
-                function=mask_preprocessing_function,
-            ),
+            x, y, self,
+            sample_weight=sample_weight, subset=subset,
+            target_size=target_size, interpolation=interpolation,
+            masks=MaskOptions(mask_fill_mode, mask_cval, num_classes, mask_preprocessing_function),
             batching=Batching(batch_size, shuffle, seed),
             saving=Saving(save_to_dir, save_prefix, save_format),
             workers=Workers(workers, use_multiprocessing, max_queue_size),
-        )
+        )  # fmt: skip
 
     def flow_segmentation_from_directories(
-        self,
-        image_directories: Any,
-        mask_directories: Any,
-        target_size: tuple[int, int] | None = (256, 256),
-        color_mode: str = "rgb",
-        batch_size: int = 32,
-        shuffle: bool = True,
-        seed: int | None = None,
-        save_to_dir: Any = None,
-        save_prefix: str = "",
-        save_format: str = "png",
-        follow_links: bool = False,
-        subset: str | None = None,
-        interpolation: str = "nearest",
-        keep_aspect_ratio: bool = False,
+        self, image_directories: Any, mask_directories: Any,
+        target_size: tuple[int, int] | None = (256, 256), color_mode: str = "rgb",
+        batch_size: int = 32, shuffle: bool = True, seed: int | None = None,
+        save_to_dir: Any = None, save_prefix: str = "", save_format: str = "png",
+        follow_links: bool = False, subset: str | None = None,
+        interpolation: str = "nearest", keep_aspect_ratio: bool = False,
         *,
         cache: Any = None,
         mask_path: Callable[[str], str] | None = None,
         mask_colors: Mapping[tuple[int, int, int], int] | None = None,
-        mask_fill_mode: str | None = None,
-        mask_cval: Any = 0,
-        num_classes: int | None = None,
+        mask_fill_mode: str | None = None, mask_cval: Any = 0, num_classes: int | None = None,
         mask_preprocessing_function: Callable[[np.ndarray], np.ndarray] | None = None,
-        workers: int = 1,
-        use_multiprocessing: bool = False,
-        max_queue_size: int = 10,
-    ) -> SegmentationDirectoryIterator:
+        workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10,
+    ) -> SegmentationDirectoryIterator:  # fmt: skip
         """Batches of images and masks, transformed together, from files in several folders.
 
         `flow_segmentation` tells how both are transformed. The n-th folder of images belongs to the
@@ -921,36 +640,13 @@ class MultiDirImageDataGenerator(Transformer):
             mask_directories: as many roots of masks, or a mapping with the same names.
             target_size: two ints, (height, width), to which images and masks are resized; or None
                 if all images are of one size.
-            color_mode: `"rgb"`, `"rgba"` or `"grayscale"`: how images are read.
-            batch_size: int, the most pairs in a batch; the last of an epoch may be smaller.
-            shuffle: bool, whether to shuffle the pairs in each epoch.
-            seed: None, or the int from which NumPy's global generator is seeded for each batch;
-                with `rng="per_sample"`, what all draws depend on.
             save_to_dir: as in `flow_segmentation`.
-            save_prefix: str, the beginning of the names of saved files.
-            save_format: str, the format of saved images.
-            follow_links: bool, whether to enter symbolic links to folders.
-            subset: None, `"training"` or `"validation"`: the first `validation_split` of the pairs
-                of each root, rounded down, are for validation, so that every root is in both
-                subsets, unless it is too small, which is a warning. `split_seed` takes others than
-                the first, and `split_groups`, a function of the image's path, divides the pairs of
-                all roots together.
-            interpolation: str, how images are resized. Masks are always resized by `"nearest"`.
-            keep_aspect_ratio: bool, whether images and masks are cropped in their centre to the
-                ratio of `target_size` before they are resized.
-            cache: None; or `"memory"` or a folder, to decode all images now and keep them. See
-                `flow_from_directories`.
             mask_path: None, or a function from the path of an image, relative to its root, to the
                 path of its mask, relative to the root of the masks.
             mask_colors: None, or a dict from colours to class numbers, such as
                 `{(0, 0, 0): 0, (128, 0, 0): 1}`, for masks that are coded in colours.
-            mask_fill_mode: as in `flow_segmentation`.
-            mask_cval: as in `flow_segmentation`.
-            num_classes: None, or an int: integer masks become one-hot.
+            mask_fill_mode, mask_cval, num_classes: as in `flow_segmentation`.
             mask_preprocessing_function: as in `flow_segmentation`.
-            workers: int, how many threads or processes `fit` uses to fetch batches.
-            use_multiprocessing: bool, whether these are processes.
-            max_queue_size: int, how many batches `fit` keeps ready.
 
         Images are read as Keras reads them. Masks keep the values of their files: the indices of a
         palette, 8 bits per channel, 16 bits in one channel, floats; depths that Pillow would scale
@@ -959,27 +655,23 @@ class MultiDirImageDataGenerator(Transformer):
         them, and pickled objects in them are refused.
 
         Returns:
-            An iterator and `keras.utils.PyDataset`, whose batches are `(images, masks)`; masks have
-            the shape `(batch_size, height, width)` or, if the files have channels,
-            `(batch_size, height, width, channels)`. It has the attributes `filepaths`,
-            `mask_filepaths`, `source_indices`, `source_names`, `image_directories`,
-            `mask_directories` and `samples`.
+            A flow, whose batches are `(images, masks)`; masks have the shape
+            `(batch_size, height, width)`, or with channels if their files have them. It has the
+            attributes `filepaths`, `mask_filepaths`, `source_indices`, `source_names`,
+            `image_directories`, `mask_directories` and `samples`.
 
         Raises:
-            TypeError: if a single path is given for folders, or something that is no path, or if
-                `mask_path` gives no path.
-            FileNotFoundError: if a root or `save_to_dir` does not exist.
-            NotADirectoryError: if a root is a file.
+            TypeError: if one path is given for folders, or what is no path, also by `mask_path`.
+            FileNotFoundError, NotADirectoryError: if a root or `save_to_dir` is no folder.
             ValueError: if roots overlap; if images lack masks, masks lack images, a file cannot be
-                read, or sizes differ within pairs (all are told at once, with the first ten paths
+                read, or sizes differ within pairs (all are named at once, with the first ten paths
                 of each kind); if a mask holds NaN, a colour that `mask_colors` does not list, or a
                 value outside `num_classes` (when it is read, with its path); if another argument is
                 none of the above.
 
         Warns:
-            UserWarning: if masks are JPEG files, which do not keep values; if some masks are of 1
-                bit, some of grey levels and some of palette indices; if a root holds no pair, or
-                none in the subset.
+            UserWarning: if masks are JPEG files, which do not keep values, or partly of 1 bit, of
+                grey levels and of palettes; if a root holds no pair, or none in the subset.
 
         Example:
         >>> import tempfile
@@ -992,34 +684,17 @@ class MultiDirImageDataGenerator(Transformer):
         ...     images, masks, target_size=(64, 64), num_classes=4, seed=1
         ... )
         Found 150 pairs of images and masks in 2 directories.
-        >>> image_batch, mask_batch = next(flow)
-        >>> image_batch.shape, mask_batch.shape
-        ((32, 64, 64, 3), (32, 64, 64, 4))
+        >>> [part.shape for part in next(flow)]
+        [(32, 64, 64, 3), (32, 64, 64, 4)]
         >>> folder.cleanup()
         """
         return SegmentationDirectoryIterator(
-            image_directories,
-            mask_directories,
-            self,
-            follow_links=follow_links,
-            subset=subset,
-            mask_path=mask_path,
-            mask_colors=mask_colors,
+            image_directories, mask_directories, self,
+            follow_links=follow_links, subset=subset,
+            mask_path=mask_path, mask_colors=mask_colors,
             reading=Reading(target_size, color_mode, interpolation, keep_aspect_ratio, cache),
-            masks=MaskOptions(
-                fill_mode=mask_fill_mode or self.fill_mode,
-                cval=mask_cval,
-                num_classes=num_classes,
-                function=mask_preprocessing_function,
-            ),
+            masks=MaskOptions(mask_fill_mode, mask_cval, num_classes, mask_preprocessing_function),
             batching=Batching(batch_size, shuffle, seed),
             saving=Saving(save_to_dir, save_prefix, save_format),
             workers=Workers(workers, use_multiprocessing, max_queue_size),
-        )
-
-
-def _names_folders(x: Any) -> bool:
-    """Whether an argument of `fit` names folders, and is neither an array nor an iterator."""
-    if isinstance(x, (list, tuple)) and x:
-        return isinstance(x[0], (str, os.PathLike))
-    return isinstance(x, (str, os.PathLike, Mapping))
+        )  # fmt: skip

@@ -22,13 +22,13 @@ class Transformer(_keras.ImageDataGenerator):
     """The methods that flows call for each image, with the options of `MultiDirImageDataGenerator`.
 
     Args:
-        arguments: those of Keras' class.
+        arguments: those of Keras' class, in its order.
     """
 
-    def __init__(self, **arguments: Any) -> None:
+    def __init__(self, *arguments: Any) -> None:
         self._stream = Stream()
         self._once = _checks.OneTimeWarnings()
-        super().__init__(**arguments)
+        super().__init__(*arguments)
 
     def get_random_transform(self, img_shape: Any, seed: int | None = None) -> dict[str, Any]:
         """Random parameters for an image, as Keras draws them, or for a sample of a flow.

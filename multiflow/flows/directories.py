@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +29,23 @@ from multiflow.index.splitting import (
 from multiflow.show.summary import Summary
 
 
+@dataclass(frozen=True)
+class Folders:
+    """The arguments of a flow that say which images of its folders it holds, and their labels.
+
+    Attributes:
+        classes: which class folders, in the order of their labels; None for all, sorted.
+        class_mode: the kind of the labels, as in Keras.
+        follow_links: whether to enter symbolic links to folders inside class folders.
+        subset: None, `"training"` or `"validation"`.
+    """
+
+    classes: Any
+    class_mode: str | None
+    follow_links: bool
+    subset: str | None
+
+
 class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
     """Batches of the image files below one folder; `flow_from_directory` makes it.
 
@@ -38,10 +56,7 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
     Args:
         directory: the root; it holds one folder per class.
         image_data_generator: the generator that transforms and standardises the images.
-        classes: names of class folders, in the order of their labels; by default all, sorted.
-        class_mode: the kind of the labels, as in Keras.
-        follow_links: whether to enter symbolic links to folders inside class folders.
-        subset: None, `"training"` or `"validation"`.
+        folders: which of its images, with which labels.
         reading: how images are read.
         batching: how they become batches.
         saving: where they are saved.
@@ -53,10 +68,7 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
         directory: Any,
         image_data_generator: Transformer,
         *,
-        classes: Any,
-        class_mode: str | None,
-        follow_links: bool,
-        subset: str | None,
+        folders: Folders,
         reading: Reading,
         batching: Batching,
         saving: Saving,
@@ -70,18 +82,19 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
             saving.save_to_dir,
             saving.save_prefix,
             saving.save_format,
-            subset,
+            folders.subset,
             reading.interpolation,
             reading.keep_aspect_ratio,
         )
-        if class_mode not in self.allowed_class_modes:  # in Keras' words
+        self.class_mode = folders.class_mode
+        if self.class_mode not in self.allowed_class_modes:  # in Keras' words
             raise ValueError(
-                f"Invalid class_mode: {class_mode}; expected one of: {self.allowed_class_modes}"
+                f"Invalid class_mode: {self.class_mode}; "
+                f"expected one of: {self.allowed_class_modes}"
             )
-        self.class_mode = class_mode
         self.dtype = image_data_generator.dtype
-        found = self._list_images(directory, classes, follow_links)
-        self._use(found if subset is None else self._take_subset(found))
+        found = self._list_images(directory, folders.classes, folders.follow_links)
+        self._use(found if self.subset is None else self._take_subset(found))
         self._check(found)
         _keras.print_msg(self._found_message())
         Flow.__init__(self, self.samples, batching, workers)
@@ -151,8 +164,7 @@ class MultiDirectoryIterator(DirectoryIterator):
     Args:
         directories: the roots, as a sequence of paths or a mapping from source name to path.
         image_data_generator: the generator that transforms and standardises the images.
-        arguments: the other arguments of `DirectoryIterator`, with `classes` as
-            `flow_from_directories` takes them.
+        arguments: the other arguments of `DirectoryIterator`; `classes` may merge folders.
 
     Attributes:
         directory: the deepest common parent of the roots.

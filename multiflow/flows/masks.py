@@ -37,7 +37,7 @@ class MaskOptions:
         function: None, or what is called with each warped mask.
     """
 
-    fill_mode: str
+    fill_mode: Any
     cval: Any
     num_classes: Any
     function: Callable[[np.ndarray], np.ndarray] | None

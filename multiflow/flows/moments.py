@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import copy
 import math
+import os
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from keras.utils import PyDataset
 
 from multiflow.augment.transformer import Transformer
 from multiflow.flows.flow import Flow
@@ -54,6 +58,33 @@ class Moments:
             self.scatter += np.einsum("ij,ij->j", deviations, deviations)
         self.mean += step * (len(rows) / total)
         self.count = total
+
+
+def names_folders(x: Any) -> bool:
+    """Whether an argument of `fit` names folders, and is neither an array nor a flow."""
+    if isinstance(x, (list, tuple)) and x:
+        return isinstance(x[0], (str, os.PathLike))
+    return isinstance(x, (str, os.PathLike, Mapping))
+
+
+def check_fit(x: Any, flow_options: Mapping[str, Any], *, augment: bool) -> None:
+    """Refuses what `fit` cannot take, or not with these options."""
+    if flow_options:
+        raise TypeError(
+            f"`fit` takes the options {sorted(flow_options)} with folders only. Received "
+            f"{type(x).__name__}."
+        )
+    if isinstance(x, Flow):
+        if augment:
+            raise ValueError(
+                "`fit` of an iterator or of folders takes the images as they are. Leave "
+                "`augment` out, or pass an array."
+            )
+    elif isinstance(x, PyDataset) or hasattr(x, "__next__"):
+        raise TypeError(
+            "`fit` takes an array, an iterator that a flow of this class has made, or a list "
+            f"of folders. Received {type(x).__name__}, which may have no end."
+        )
 
 
 def fit_generator(generator: Transformer, iterator: Flow) -> None:

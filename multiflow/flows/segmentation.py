@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -50,6 +51,7 @@ class SegmentationIterator(Flow):
         check_interpolation(interpolation)
         batching.check()
         saving.check()
+        masks = replace(masks, fill_mode=masks.fill_mode or image_data_generator.fill_mode)
         masks.check()
         images, extras = split_inputs(x)
         check_images(images, image_data_generator, saving.save_to_dir)
