@@ -491,8 +491,8 @@ class MultiDirImageDataGenerator(Transformer):
             A flow, an instance of Keras' `DataFrameIterator`.
 
         Raises:
-            TypeError, ValueError: as in Keras, if `class_mode`, `color_mode` or `subset` is unknown, or
-                a column has another type than `class_mode` needs.
+            TypeError, ValueError: as in Keras, if `class_mode`, `color_mode` or `subset` is
+                unknown, or a column has another type than `class_mode` needs.
 
         Example:
         >>> import tempfile

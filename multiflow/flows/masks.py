@@ -1,15 +1,14 @@
-"""Masks and weights: checked when they are read, moved with their images, and put into batches."""
+"""Masks: what is made of them on their way into a batch, and what they must be."""
 
 from __future__ import annotations
 
-import copy
 import functools
 import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -17,13 +16,9 @@ from PIL import Image
 from multiflow import _checks
 from multiflow.augment.affine import FILL_MODES
 from multiflow.augment.move import Move
-from multiflow.flows.targets import Target
+from multiflow.flows.moved import CheckedArray, MovedTarget
 from multiflow.images.arrays import LazyArray, as_lazy, check_array, check_length, check_size
-from multiflow.parallel import run_all
 from multiflow.structures import leaves, rebuild, spread
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 @dataclass(frozen=True)
@@ -54,57 +49,6 @@ class MaskOptions:
                 "`mask_preprocessing_function` must be None or a function. "
                 f"Received: {self.function!r}"
             )
-
-
-class CheckedArray(LazyArray):
-    """An array of masks or weights, each of which is checked when it is read.
-
-    Args:
-        name: what errors call the array, such as `y` or `y['cell']`.
-        array: the masks or weights.
-    """
-
-    def __init__(self, name: str, array: LazyArray) -> None:
-        self.name = name
-        self._read_from(array)
-
-    def _read_from(self, array: LazyArray) -> None:
-        self._array = array
-        self.shape, self.dtype = array.shape, array.dtype
-        self.reads_in_threads, self.whole = array.reads_in_threads, array.whole
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        """The mask or the weights of one sample; errors name the sample."""
-        sample = self._array[index]
-        self._check(sample, index)
-        return sample
-
-    def take(self, positions: np.ndarray) -> Self:
-        """The samples at some positions, in this order; nothing is read or copied."""
-        taken = copy.copy(self)
-        taken._read_from(self._array.take(positions))
-        return taken
-
-    def where(self, index: int) -> str:
-        """What the array calls a sample."""
-        return self._array.where(index)
-
-    def check_all(self) -> None:
-        """Reads all samples for their errors, if they are in memory, where this is fast."""
-        if self.whole is not None and self._can_be_wrong():
-            for index in range(len(self)):
-                self[index]
-
-    def _can_be_wrong(self) -> bool:
-        """Whether reading a sample can show an error that shape and dtype do not."""
-        return self.dtype.kind == "f"
-
-    def _check(self, sample: np.ndarray, index: int) -> None:
-        raise NotImplementedError
-
-    def move(self, sample: np.ndarray, move: Move, fill_mode: str) -> np.ndarray:
-        """A sample, moved as its image was."""
-        raise NotImplementedError
 
 
 class MaskArray(CheckedArray):
@@ -206,61 +150,7 @@ class MaskArray(CheckedArray):
             )
 
 
-class WeightArray(CheckedArray):
-    """One array of weights: a number per sample, or a map per sample that is moved like a mask.
-
-    Args:
-        name: what errors call the array.
-        array: weights of shape `(num_samples,)` or `(num_samples, height, width)`.
-    """
-
-    def _check(self, sample: np.ndarray, index: int) -> None:
-        if sample.dtype.kind == "f" and np.isnan(sample).any():
-            raise ValueError(f"`{self.name}` holds NaN in {self.where(index)}. Replace it with 0.")
-
-    def move(self, sample: np.ndarray, move: Move, fill_mode: str) -> np.ndarray:
-        """A map, moved as its image was; a number, which stays, of shape `(1, 1)`."""
-        if len(self.shape) == 3:
-            return move.take(sample, fill_mode, 0)
-        # Keras multiplies weights with losses of shape (batch, height, width).
-        return sample.reshape(1, 1)
-
-
-class _Moved(Target):
-    """Arrays whose samples move with their images, in a structure.
-
-    Args:
-        structure: an array, or a list, tuple or dict of arrays.
-        arrays: the arrays in it, one after the other.
-        fill_mode: how samples are filled where the warp left the image.
-    """
-
-    def __init__(self, structure: Any, arrays: Sequence[Any], fill_mode: str) -> None:
-        self._structure = structure
-        self.arrays = arrays
-        self.fill_mode = fill_mode
-
-    def take(self, positions: np.ndarray) -> Self:
-        """The same for the samples at some positions, in this order."""
-        taken = [array.take(positions) for array in self.arrays]
-        return type(self)(self._structure, taken, self.fill_mode)
-
-    def move(self, positions: np.ndarray, moves: Sequence[Move], threads: int | None) -> Any:
-        """The positions, and for each array a list of its samples."""
-        still = [array.read(positions, threads) for array in self.arrays]
-
-        def move_one(number: int) -> list[np.ndarray]:
-            return [
-                array.move(samples[number], moves[number], self.fill_mode)
-                for array, samples in zip(self.arrays, still, strict=True)
-            ]
-
-        in_threads = all(move.runs_in_threads for move in moves[:1])
-        moved = run_all(move_one, range(len(positions)), threads if in_threads else 1)
-        return positions, [list(samples) for samples in zip(*moved, strict=True)]
-
-
-class Masks(_Moved):
+class Masks(MovedTarget):
     """The masks of a flow."""
 
     arrays: Sequence[MaskArray]
@@ -287,14 +177,6 @@ class Masks(_Moved):
         names = (array.suffix.strip("_") for array in self.arrays)
         arrays = (array for _, array in leaves(stacked, "y"))
         return list(zip(names, arrays, strict=True))
-
-
-class Weights(_Moved):
-    """The weights of a flow with masks."""
-
-    def stack(self, moved: Any, images: np.ndarray) -> Any:
-        """The weights, in the structure of `sample_weight`."""
-        return rebuild(self._structure, map(np.stack, moved[1]))
 
 
 def masks_of(
@@ -340,29 +222,6 @@ def masks_of(
         checked(lazy).check_all()
         arrays.append(checked(resized(lazy)))
     return Masks(y, arrays, options.fill_mode)
-
-
-def weights_of(
-    sample_weight: Any,
-    y: Any,
-    images: Any,
-    resized: Callable[[LazyArray], LazyArray],
-    fill_mode: str,
-    *,
-    channels_first: bool,
-) -> Weights:
-    """The weights in `sample_weight`, checked against the images and the structure of `y`.
-
-    The other arguments are those of `masks_of`.
-    """
-    spread(sample_weight, y, "sample_weight")
-    arrays = []
-    for name, weights in leaves(sample_weight, "sample_weight"):
-        _check_weights(name, weights, images, channels_first=channels_first)
-        lazy = as_lazy(weights)
-        WeightArray(name, lazy).check_all()
-        arrays.append(WeightArray(name, resized(lazy) if len(lazy.shape) == 3 else lazy))
-    return Weights(sample_weight, arrays, fill_mode)
 
 
 def check_distinct(masks: Masks) -> None:
@@ -421,11 +280,3 @@ def _check_fill_class(cval: Any, num_classes: int) -> None:
             f"`mask_cval` must be one of the num_classes={num_classes} classes, 0 to "
             f"{num_classes - 1}. Received: {cval!r}"
         )
-
-
-def _check_weights(name: str, weights: Any, images: Any, *, channels_first: bool) -> None:
-    """Refuses weights that are neither one per sample nor one per pixel."""
-    check_array(name, weights, {1: "(num_samples,)", 3: "(num_samples, height, width)"})
-    check_length(name, weights, len(images))
-    if len(weights.shape) == 3:
-        check_size(name, weights, images, channels_first=channels_first)

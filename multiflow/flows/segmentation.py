@@ -10,9 +10,10 @@ import keras
 from multiflow.augment.transformer import Transformer
 from multiflow.flows.batch import Contents
 from multiflow.flows.flow import Flow
-from multiflow.flows.masks import MaskOptions, check_distinct, masks_of, weights_of
+from multiflow.flows.masks import MaskOptions, check_distinct, masks_of
 from multiflow.flows.options import Batching, Saving, Workers
 from multiflow.flows.targets import Items, Target
+from multiflow.flows.weights import weights_of
 from multiflow.images.arrays import LazyArray, as_lazy, check_array, check_length
 from multiflow.images.files import check_interpolation, check_target_size
 from multiflow.images.resize import Resized

@@ -1,0 +1,102 @@
+"""Targets that move with their images: arrays that are checked when they are read."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from multiflow.augment.move import Move
+from multiflow.flows.targets import Target
+from multiflow.images.arrays import LazyArray
+from multiflow.parallel import run_all
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class CheckedArray(LazyArray):
+    """An array of masks or weights, each of which is checked when it is read.
+
+    Args:
+        name: what errors call the array, such as `y` or `y['cell']`.
+        array: the masks or weights.
+    """
+
+    def __init__(self, name: str, array: LazyArray) -> None:
+        self.name = name
+        self._read_from(array)
+
+    def _read_from(self, array: LazyArray) -> None:
+        self._array = array
+        self.shape, self.dtype = array.shape, array.dtype
+        self.reads_in_threads, self.whole = array.reads_in_threads, array.whole
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """The mask or the weights of one sample; errors name the sample."""
+        sample = self._array[index]
+        self._check(sample, index)
+        return sample
+
+    def take(self, positions: np.ndarray) -> Self:
+        """The samples at some positions, in this order; nothing is read or copied."""
+        taken = copy.copy(self)
+        taken._read_from(self._array.take(positions))
+        return taken
+
+    def where(self, index: int) -> str:
+        """What the array calls a sample."""
+        return self._array.where(index)
+
+    def check_all(self) -> None:
+        """Reads all samples for their errors, if they are in memory, where this is fast."""
+        if self.whole is not None and self._can_be_wrong():
+            for index in range(len(self)):
+                self[index]
+
+    def _can_be_wrong(self) -> bool:
+        """Whether reading a sample can show an error that shape and dtype do not."""
+        return self.dtype.kind == "f"
+
+    def _check(self, sample: np.ndarray, index: int) -> None:
+        raise NotImplementedError
+
+    def move(self, sample: np.ndarray, move: Move, fill_mode: str) -> np.ndarray:
+        """A sample, moved as its image was."""
+        raise NotImplementedError
+
+
+class MovedTarget(Target):
+    """Arrays whose samples move with their images, in a structure.
+
+    Args:
+        structure: an array, or a list, tuple or dict of arrays.
+        arrays: the arrays in it, one after the other.
+        fill_mode: how samples are filled where the warp left the image.
+    """
+
+    def __init__(self, structure: Any, arrays: Sequence[Any], fill_mode: str) -> None:
+        self._structure = structure
+        self.arrays = arrays
+        self.fill_mode = fill_mode
+
+    def take(self, positions: np.ndarray) -> Self:
+        """The same for the samples at some positions, in this order."""
+        taken = [array.take(positions) for array in self.arrays]
+        return type(self)(self._structure, taken, self.fill_mode)
+
+    def move(self, positions: np.ndarray, moves: Sequence[Move], threads: int | None) -> Any:
+        """The positions, and for each array a list of its samples."""
+        still = [array.read(positions, threads) for array in self.arrays]
+
+        def move_one(number: int) -> list[np.ndarray]:
+            return [
+                array.move(samples[number], moves[number], self.fill_mode)
+                for array, samples in zip(self.arrays, still, strict=True)
+            ]
+
+        in_threads = all(move.runs_in_threads for move in moves[:1])
+        moved = run_all(move_one, range(len(positions)), threads if in_threads else 1)
+        return positions, [list(samples) for samples in zip(*moved, strict=True)]

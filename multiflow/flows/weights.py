@@ -1,0 +1,72 @@
+"""Weights of samples or of pixels, which go with images and masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from multiflow.augment.move import Move
+from multiflow.flows.moved import CheckedArray, MovedTarget
+from multiflow.images.arrays import LazyArray, as_lazy, check_array, check_length, check_size
+from multiflow.structures import leaves, rebuild, spread
+
+
+class WeightArray(CheckedArray):
+    """One array of weights: a number per sample, or a map per sample that is moved like a mask.
+
+    Args:
+        name: what errors call the array.
+        array: weights of shape `(num_samples,)` or `(num_samples, height, width)`.
+    """
+
+    def _check(self, sample: np.ndarray, index: int) -> None:
+        if sample.dtype.kind == "f" and np.isnan(sample).any():
+            raise ValueError(f"`{self.name}` holds NaN in {self.where(index)}. Replace it with 0.")
+
+    def move(self, sample: np.ndarray, move: Move, fill_mode: str) -> np.ndarray:
+        """A map, moved as its image was; a number, which stays, of shape `(1, 1)`."""
+        if len(self.shape) == 3:
+            return move.take(sample, fill_mode, 0)
+        # Keras multiplies weights with losses of shape (batch, height, width).
+        return sample.reshape(1, 1)
+
+
+class Weights(MovedTarget):
+    """The weights of a flow with masks."""
+
+    def stack(self, moved: Any, images: np.ndarray) -> Any:
+        """The weights, in the structure of `sample_weight`."""
+        return rebuild(self._structure, map(np.stack, moved[1]))
+
+
+def weights_of(
+    sample_weight: Any,
+    y: Any,
+    images: Any,
+    resized: Callable[[LazyArray], LazyArray],
+    fill_mode: str,
+    *,
+    channels_first: bool,
+) -> Weights:
+    """The weights in `sample_weight`, checked against the images and the structure of `y`.
+
+    The other arguments are those of `masks_of`.
+    """
+    spread(sample_weight, y, "sample_weight")
+    arrays = []
+    for name, weights in leaves(sample_weight, "sample_weight"):
+        _check_weights(name, weights, images, channels_first=channels_first)
+        lazy = as_lazy(weights)
+        WeightArray(name, lazy).check_all()
+        arrays.append(WeightArray(name, resized(lazy) if len(lazy.shape) == 3 else lazy))
+    return Weights(sample_weight, arrays, fill_mode)
+
+
+def _check_weights(name: str, weights: Any, images: Any, *, channels_first: bool) -> None:
+    """Refuses weights that are neither one per sample nor one per pixel."""
+    check_array(name, weights, {1: "(num_samples,)", 3: "(num_samples, height, width)"})
+    check_length(name, weights, len(images))
+    if len(weights.shape) == 3:
+        check_size(name, weights, images, channels_first=channels_first)
