@@ -19,7 +19,7 @@ from multiflow.flows.moments import check_fit, fit_generator, names_folders
 from multiflow.flows.options import Batching, Saving, Workers
 from multiflow.flows.segmentation import SegmentationIterator
 from multiflow.flows.segmentation_directories import SegmentationDirectoryIterator
-from multiflow.images.files import Reading
+from multiflow.images.reading import Reading
 from multiflow.index.splitting import Split, check_split
 from multiflow.parallel import check_threads
 

@@ -15,7 +15,7 @@ from multiflow.augment.transformer import Transformer
 from multiflow.flows.files import FileFlow
 from multiflow.flows.flow import Flow
 from multiflow.flows.options import Batching, Saving, Workers
-from multiflow.images.files import Reading
+from multiflow.images.reading import Reading
 from multiflow.index.classes import class_folders_in, resolve_classes
 from multiflow.index.listing import ImageIndex, index_images
 from multiflow.index.paths import JoinedPaths

@@ -15,7 +15,7 @@ from multiflow.flows.options import Batching, Saving, Workers
 from multiflow.flows.targets import Items, Target
 from multiflow.flows.weights import weights_of
 from multiflow.images.arrays import LazyArray, as_lazy, check_array, check_length
-from multiflow.images.files import check_interpolation, check_target_size
+from multiflow.images.reading import check_interpolation, check_target_size
 from multiflow.images.resize import Resized
 from multiflow.index.splitting import Split, check_not_empty, choose_subset
 from multiflow.structures import leaves

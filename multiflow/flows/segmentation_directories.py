@@ -15,14 +15,7 @@ from multiflow.flows.masks import MaskOptions
 from multiflow.flows.options import Batching, Saving, Workers
 from multiflow.flows.segmentation import SegmentationIterator
 from multiflow.images.cache import cache_files, check_cache
-from multiflow.images.files import (
-    Decoding,
-    ImageAndArrayFiles,
-    MaskFiles,
-    Reading,
-    check_color_mode,
-    check_mask_colors,
-)
+from multiflow.images.files import Decoding, ImageAndArrayFiles, MaskFiles, check_mask_colors
 from multiflow.images.headers import (
     common_image_channels,
     common_mask_form,
@@ -30,6 +23,7 @@ from multiflow.images.headers import (
     read_headers,
     warn_of_doubtful_masks,
 )
+from multiflow.images.reading import Reading, check_color_mode
 from multiflow.index.pairs import Pair, Problems, pair_files
 from multiflow.index.roots import resolve_roots, warn_of_missing_sources
 from multiflow.index.splitting import Split, check_not_empty, check_subset, choose_subset

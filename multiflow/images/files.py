@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from multiflow._keras import PIL_INTERPOLATION_METHODS
 from multiflow.images.arrays import LazyArray
 from multiflow.images.decoding import NUM_CHANNELS, load_image
 from multiflow.images.resize import Size, centred_box, resize
@@ -26,61 +25,6 @@ if TYPE_CHECKING:
 DEEP_GREYS = ("I", "I;16")
 
 _reading_header = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The arguments of a flow that say how files are read, as they were passed.
-
-    Attributes:
-        target_size: (height, width) of the result; None for that of the files.
-        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
-        interpolation: how images are resized.
-        keep_aspect_ratio: whether images are cropped to the ratio of `target_size` before.
-        cache: None, `"memory"` or a folder.
-    """
-
-    target_size: Any
-    color_mode: Any
-    interpolation: Any
-    keep_aspect_ratio: bool
-    cache: Any
-
-    def check(self, *, needs_size: bool = True) -> None:
-        """Refuses what Keras would notice only when the first batch is read, or never."""
-        if needs_size or self.target_size is not None:
-            check_target_size(self.target_size)
-        check_interpolation(self.interpolation)
-
-
-def check_target_size(target_size: Any) -> None:
-    """Refuses what is no size."""
-    if not (
-        isinstance(target_size, Collection)
-        and len(target_size) == 2
-        and all(isinstance(size, Integral) and int(size) > 0 for size in target_size)
-    ):
-        raise ValueError(
-            "`target_size` must be two positive integers, (height, width). "
-            f"Received: {target_size!r}"
-        )
-
-
-def check_interpolation(interpolation: Any) -> None:
-    """Refuses an unknown way to resize."""
-    if interpolation not in PIL_INTERPOLATION_METHODS:
-        raise ValueError(
-            f"`interpolation` must be one of {sorted(PIL_INTERPOLATION_METHODS)}. "
-            f"Received: {interpolation!r}"
-        )
-
-
-def check_color_mode(color_mode: Any) -> None:
-    """Refuses an unknown `color_mode`; flows of Keras say it in Keras' words."""
-    if color_mode not in NUM_CHANNELS:
-        raise ValueError(
-            f"`color_mode` must be one of {list(NUM_CHANNELS)}. Received: {color_mode!r}"
-        )
 
 
 @dataclass(frozen=True)
