@@ -242,16 +242,12 @@ class MultiDirImageDataGenerator(Transformer):
             MemoryError: if `zca_whitening` needs more memory than there is.
 
         Example:
-        >>> import keras
         >>> import numpy as np
         >>> from multiflow import MultiDirImageDataGenerator
-        >>> generator = MultiDirImageDataGenerator(featurewise_center=True, validation_split=0.5)
-        >>> images = np.arange(8.0).reshape(8, 1, 1, 1)
-        >>> keras.config.disable_interactive_logging()  # no progress bar
-        >>> generator.fit(generator.flow(images, subset="training"))
-        >>> keras.config.enable_interactive_logging()
-        >>> generator.mean.item()  # of 4, 5, 6 and 7
-        5.5
+        >>> generator = MultiDirImageDataGenerator(featurewise_center=True)
+        >>> generator.fit(np.arange(8.0).reshape(8, 1, 1, 1))
+        >>> generator.mean.item()
+        3.5
         """
         if names_folders(x):
             subset = "training" if self._validation_split else None
@@ -284,6 +280,7 @@ class MultiDirImageDataGenerator(Transformer):
             y: None, or an array of `num_samples` labels.
             sample_weight: None, or an array of `num_samples` weights.
             ignore_class_split: bool, whether a split may put classes into one subset only.
+            All others are shared by several flows; the docstring of the class explains them.
 
         Returns:
             A flow, an instance of Keras' `NumpyArrayIterator`. A batch is `images`,
@@ -339,6 +336,7 @@ class MultiDirImageDataGenerator(Transformer):
             directory: the root, which holds one folder of images per class.
             classes: None, or a list of class folders in the order of their labels.
             class_mode: the labels, as in `flow_from_directories`.
+            All others are shared by several flows; the docstring of the class explains them.
 
         Returns:
             A flow, an instance of Keras' `DirectoryIterator`, whose batches are those of
@@ -409,6 +407,7 @@ class MultiDirImageDataGenerator(Transformer):
             class_mode: the labels of a batch: `"categorical"` one-hot, shape
                 `(batch_size, num_classes)`; `"sparse"` or `"binary"` numbers, shape
                 `(batch_size,)`; `"input"` the images themselves; None no labels at all.
+            All others are shared by several flows; the docstring of the class explains them.
 
         Returns:
             A flow, an instance of Keras' `DirectoryIterator`, whose batches are `images` or
@@ -426,7 +425,6 @@ class MultiDirImageDataGenerator(Transformer):
                 holds an image of the classes, if `subset` is empty, if `classes` names a folder
                 twice or with its path, if `cache` lies in a root or has too little room, or if
                 another argument is none of the above.
-            ImportError: if `cache` needs a library of the extra `fast` that is missing.
             OSError: if an image cannot be read, naming it; at once with `cache`, else in its batch.
 
         Warns:
@@ -486,6 +484,7 @@ class MultiDirImageDataGenerator(Transformer):
                 `"multi_output"` for a list with the values of each column.
             validate_filenames: bool, whether to leave out, with a warning, rows without a file.
             **kwargs: arguments that Keras knows as deprecated. Like Keras, it ignores others.
+            All others are shared by several flows; the docstring of the class explains them.
 
         Returns:
             A flow, an instance of Keras' `DataFrameIterator`.
@@ -518,7 +517,7 @@ class MultiDirImageDataGenerator(Transformer):
         fetching = Workers(workers, use_multiprocessing, max_queue_size)
         flow = DataFrameIterator.adopt(iterator, subset, fetching)
         if own_subset is not None:
-            flow.keep_subset(own_subset)
+            flow.take_subset(own_subset)
         flow.fill_cache(cache)
         return flow
 
@@ -565,6 +564,7 @@ class MultiDirImageDataGenerator(Transformer):
                 one-hot, in a channel axis and the generator's dtype. Or a structure of these.
             mask_preprocessing_function: None, or a function that is called with each mask after
                 the warp and before `num_classes`, and returns the mask that the model gets.
+            All others are shared by several flows; the docstring of the class explains them.
 
         `x`, `y` and `sample_weight` may be anything with `shape`, `dtype`, a length and item
         access: an array in memory, a `np.memmap`, an h5py or zarr data set. One sample is read at
@@ -647,6 +647,7 @@ class MultiDirImageDataGenerator(Transformer):
                 `{(0, 0, 0): 0, (128, 0, 0): 1}`, for masks that are coded in colours.
             mask_fill_mode, mask_cval, num_classes: as in `flow_segmentation`.
             mask_preprocessing_function: as in `flow_segmentation`.
+            All others are shared by several flows; the docstring of the class explains them.
 
         Images are read as Keras reads them. Masks keep the values of their files: the indices of a
         palette, 8 bits per channel, 16 bits in one channel, floats; depths that Pillow would scale

@@ -69,6 +69,8 @@ def check(documented: Any, signature: inspect.Signature, shared: Any = ()) -> st
     [arguments] = re.findall(r"^Args:\n((?:    .*\n|\n)*)", text, re.MULTILINE) if names else [""]
     own = names_in(arguments)
     assert own == [name for name in names if name in own or name not in shared]
+    refers = arguments.rstrip().endswith("the docstring of the class explains them.")
+    assert refers == (len(own) < len(names))
     assert re.search(r"^Example:\n>>> ", text, re.MULTILINE)
     return text
 

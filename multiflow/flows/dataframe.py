@@ -48,7 +48,7 @@ class Entries:
 class DataFrameIterator(FileFlow, _keras.DataFrameIterator):
     """Batches of the image files that a dataframe names; `flow_from_dataframe` makes it."""
 
-    def keep_subset(self, subset: str) -> None:
+    def take_subset(self, subset: str) -> None:
         """Leaves the images of a subset of a shuffled or grouped split.
 
         Raises:
