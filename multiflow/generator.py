@@ -339,8 +339,7 @@ class MultiDirImageDataGenerator(Transformer):
             All others are shared by several flows; the docstring of the class explains them.
 
         Returns:
-            A flow, an instance of Keras' `DirectoryIterator`, whose batches are those of
-            `flow_from_directories`.
+            A flow, an instance of Keras' `DirectoryIterator`, as `flow_from_directories` returns.
 
         Raises:
             ValueError: as in Keras, if `color_mode`, `class_mode` or `subset` is unknown.
