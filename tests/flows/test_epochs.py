@@ -471,7 +471,8 @@ def run_until_killed(folder: str, num_batches: int) -> None:
 
 def test_a_run_killed_in_mid_epoch_is_resumed(tmp_path: pathlib.Path) -> None:
     script = f"import test_epochs; test_epochs.run_until_killed({str(tmp_path)!r}, 4)"
-    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parent)}
+    here = pathlib.Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [here, here.parent]))}
     killed = subprocess.run([sys.executable, "-c", script], env=environment, check=False)
     assert killed.returncode == -9
     generator = MultiDirImageDataGenerator(**per_sample())
