@@ -469,8 +469,10 @@ class TestFit:
     def test_any_workers_give_the_same_weights(self, shuffle: bool) -> None:
         weights = []
         workers: list[dict[str, Any]] = [{"workers": n} for n in (1, 1, 2, 4)]
+        model = small_model()
+        first_weights = model.get_weights()
         for options in [*workers, {"workers": 2, "use_multiprocessing": True}]:
-            model = small_model()
+            model.set_weights(first_weights)
             random.seed(1)  # by which `fit` shuffles batches
             model.fit(flow_for_fit(**options), epochs=3, shuffle=shuffle, verbose=0)
             weights.append(b"".join(part.tobytes() for part in model.get_weights()))

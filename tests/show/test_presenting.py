@@ -65,7 +65,7 @@ class TestNothingChanges:
             return image * np.random.random() * random.random()
 
         arguments = {**AUGMENT, "rng": rng, "preprocessing_function": restless}
-        flow = make_flow(kind, arguments, batch_size=3, seed=seed)
+        flow = make_flow(kind, arguments, seed=seed)
         other = copy.deepcopy(flow)
         for each in (flow, other):
             np.random.seed(5)
@@ -131,7 +131,7 @@ class TestNothingChanges:
 class TestShow:
     @pytest.mark.parametrize("rng", ["keras", "per_sample"])
     def test_is_the_next_batch(self, make_flow: MakeFlow, drawn: Any, kind: str, rng: str) -> None:
-        flow = make_flow(kind, {**AUGMENT, "rng": rng}, batch_size=3)
+        flow = make_flow(kind, {**AUGMENT, "rng": rng})
         for _ in range(4):
             flow.show()
             batch = next(flow)
