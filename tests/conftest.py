@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from multiprocessing.pool import Pool
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import keras
@@ -117,10 +117,10 @@ def make_flow(pictures: pathlib.Path) -> MakeFlow:
 
 
 @pytest.fixture(scope="session")
-def other_process() -> Iterator[Pool]:
+def other_process() -> Iterator[ProcessPoolExecutor]:
     """A process that shares no memory with this one; for all tests one, as imports take seconds."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        yield pool
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        yield process
 
 
 @pytest.fixture

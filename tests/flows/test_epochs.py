@@ -12,7 +12,8 @@ import pickle
 import random
 import sys
 from collections.abc import Callable
-from multiprocessing.pool import Pool, ThreadPool
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import keras
@@ -129,13 +130,13 @@ class TestPerSample:
         assert sorted(map(str, asked)) == sorted(map(str, expected))
         assert flow.state_dict() == one_by_one.state_dict()
 
-    def test_processes(self, make: Make, other_process: Pool) -> None:
+    def test_processes(self, make: Make, other_process: ProcessPoolExecutor) -> None:
         flow = make(per_sample())
         flow.on_epoch_end()
         expected = epoch_of(make_later(flow, 0))
-        with multiprocessing.get_context("fork").Pool(2) as forked:
-            for pool in (forked, other_process):
-                batches = pool.map(flow.__getitem__, range(len(flow)))
+        with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as forked:
+            for processes in (forked, other_process):
+                batches = processes.map(flow.__getitem__, range(len(flow)))
                 assert [fingerprint(batch) for batch in batches] == expected
 
     def test_after_an_exception(self, make_tree: MakeTree) -> None:

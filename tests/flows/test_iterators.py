@@ -8,7 +8,7 @@ import multiprocessing
 import pathlib
 import pickle
 from collections.abc import Callable
-from multiprocessing.pool import Pool
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import keras
@@ -87,9 +87,9 @@ def test_fit_with_options(model: keras.Model, make: Make, options: dict[str, Any
     assert model.predict(iterator, verbose=0).shape == (COUNT, 3)
 
 
-def test_shipped_to_another_process(make: Make, other_process: Pool) -> None:
+def test_shipped_to_another_process(make: Make, other_process: ProcessPoolExecutor) -> None:
     iterator = make(seed=2)
-    far = other_process.apply(next, (iterator,))
+    far = other_process.submit(next, iterator).result()
     assert as_bytes(far) == as_bytes(next(iterator))
 
 
