@@ -95,8 +95,8 @@ def test_shipped_to_another_process(make: Make, other_process: ProcessPoolExecut
 
 def test_forked_workers(make: Make) -> None:
     iterator = make(seed=2, shuffle=False, workers=2, use_multiprocessing=True)
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        batches = pool.map(iterator.__getitem__, range(3))
+    with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as processes:
+        batches = processes.map(iterator.__getitem__, range(3))
     assert [len(images) for images, _ in batches] == [4, 4, 3]
 
 

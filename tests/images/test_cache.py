@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -200,9 +201,10 @@ class TestFolder:
     ) -> None:
         expected = batches(directory_flow(three_classes))
         read_slowly(monkeypatch, 0.02)  # the one still builds when the other begins
-        with multiprocessing.get_context("fork").Pool(2) as pool:
-            arguments = [(three_classes, tmp_path / "cache")] * 2
-            assert pool.starmap(build_and_read, arguments) == [expected] * 2
+        with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as processes:
+            folders = [tmp_path / "cache"] * 2
+            received = processes.map(build_and_read, [three_classes] * 2, folders)
+            assert list(received) == [expected] * 2
         assert len(list((tmp_path / "cache").glob("*.npy"))) == 1
 
     def test_a_damaged_cache_is_built_again(

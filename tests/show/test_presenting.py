@@ -130,7 +130,12 @@ class TestNothingChanges:
 
 class TestShow:
     @pytest.mark.parametrize("rng", ["keras", "per_sample"])
-    def test_is_the_next_batch(self, make_flow: MakeFlow, drawn: Any, kind: str, rng: str) -> None:
+    def test_is_the_next_batch(
+        self, make_flow: MakeFlow, drawn: Any, kind: str, rng: str, monkeypatch: Any
+    ) -> None:
+        def only_watch(images: np.ndarray, captions: Any, **options: Any) -> None:
+            drawn.update(images=images, captions=captions, **options)
+
         flow = make_flow(kind, {**AUGMENT, "rng": rng})
         for _ in range(4):
             flow.show()
@@ -141,6 +146,7 @@ class TestShow:
                 [layer] = drawn["layers"]
                 np.testing.assert_array_equal(painted(layer), batch[1] != 0)
             assert drawn["captions"] == list(map(flow.caption, self.positions(flow, len(images))))
+            monkeypatch.setattr(showing, "draw", only_watch)  # drawing takes long
 
     @staticmethod
     def positions(flow: Any, count: int) -> list[int]:
