@@ -31,4 +31,5 @@ def fingerprint(value: Any) -> Any:
 
 
 def random_state() -> str:
-    return hashlib.sha256(repr(np.random.get_state()).encode()).hexdigest()
+    kind, keys, *rest = np.random.get_state()
+    return hashlib.sha256(keys.tobytes() + repr((kind, *rest)).encode()).hexdigest()

@@ -1,20 +1,31 @@
-"""Trees of images in temporary folders."""
+"""Trees of images in temporary folders, flows of each kind, and another process."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from multiflow import extras
+from multiflow import MultiDirImageDataGenerator, extras
 
 MakeTree = Callable[..., pathlib.Path]
+MakeFlow = Callable[..., Any]
+
+FLOWS = ["arrays", "directory", "directories", "dataframe", "masks", "mask folders"]
+COUNT = 11
+IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, 8, 9, 3), np.uint8)
+MASKS = np.random.default_rng(1).integers(0, 4, (COUNT, 8, 9), np.uint8)
+LABELS = np.eye(3)[np.arange(COUNT) % 3]
+CLASS_NAMES = ["ants", "bees", "cats"]
 
 
 @pytest.fixture
@@ -42,6 +53,74 @@ def three_classes(make_tree: MakeTree) -> pathlib.Path:
     bees = ["bees/1.png", "bees/2.PNG", "bees/3.jpg", "bees/hive/0.png"]
     cats = [f"cats/{number}.jpg" for number in (10, 9, 8)]
     return make_tree("three_classes", [*ants, *bees, *cats])
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A folder of as many images and masks of various sizes; tests only read it."""
+    rng = np.random.default_rng(2)
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in range(COUNT):
+        size = rng.integers(6, 12, 2)
+        for kind, pixels in [
+            ("images", rng.integers(0, 256, (*size, 3), np.uint8)),
+            ("masks", rng.integers(0, 4, size, np.uint8)),
+        ]:
+            path = folder / kind / CLASS_NAMES[number % 3] / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    return folder
+
+
+@pytest.fixture(params=FLOWS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of flow."""
+    return request.param
+
+
+@pytest.fixture
+def make_flow(pictures: pathlib.Path) -> MakeFlow:
+    """A function that makes a flow over eleven images, in batches of four.
+
+    Those of the arrays are `IMAGES`, with `LABELS` or `MASKS`; files have images of their own.
+
+    Args of the function:
+        kind: one of `FLOWS`.
+        generator: a generator, or a dict of the arguments of one.
+        options: those of the flow; they win over what the function would pass.
+    """
+
+    def make(
+        kind: str, generator: MultiDirImageDataGenerator | Mapping[str, Any], **options: Any
+    ) -> Any:
+        if isinstance(generator, Mapping):
+            generator = MultiDirImageDataGenerator(**generator)
+        options = {"batch_size": 4, **options}
+        if kind == "arrays":
+            return generator.flow(IMAGES, LABELS, **options)
+        if kind == "masks":
+            return generator.flow_segmentation(IMAGES, MASKS, **options)
+        options = {"target_size": IMAGES.shape[1:3], **options}
+        root = pictures / "images"
+        if kind == "directory":
+            return generator.flow_from_directory(root, **options)
+        if kind == "directories":
+            return generator.flow_from_directories([root], **options)
+        if kind == "dataframe":
+            names = [f"{CLASS_NAMES[n % 3]}/{n}.png" for n in range(COUNT)]
+            frame = pd.DataFrame({"filename": names, "class": [name[:4] for name in names]})
+            return generator.flow_from_dataframe(frame, root, **options)
+        folders = [[pictures / of / name for name in CLASS_NAMES] for of in ("images", "masks")]
+        return generator.flow_segmentation_from_directories(*folders, **options)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def other_process() -> Iterator[ProcessPoolExecutor]:
+    """A process that shares no memory with this one; for all tests one, as imports take seconds."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        yield process
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+"""An interpreter without the optional libraries, and what is said of those that are missing."""
+
 from __future__ import annotations
 
 import pathlib
@@ -13,11 +15,14 @@ from multiflow import extras
 OPTIONAL = ["numba", "simplejpeg", "filelock", "psutil", "matplotlib", "IPython", "cv2"]
 EVERY_FLOW = """
 import sys
+import threading
 sys.modules.update(dict.fromkeys({optional}))
 
 import numpy as np
 import pandas as pd
-from multiflow import MultiDirImageDataGenerator
+from multiflow import MultiDirImageDataGenerator, parallel
+print(f"{{threading.active_count()}} thread, {{parallel._pool.cache_info().currsize}} pools")
+
 from multiflow.samples import write_samples, write_segmentation_samples
 
 roots, pairs = write_samples("samples"), write_segmentation_samples("pairs")
@@ -41,15 +46,24 @@ flows[0].show()
 """
 
 
-def test_every_flow_runs_without_them(tmp_path: pathlib.Path) -> None:
-    run = subprocess.run(
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """One interpreter for all tests, as its imports take seconds."""
+    return subprocess.run(
         [sys.executable, "-c", EVERY_FLOW.format(optional=OPTIONAL)],
-        cwd=tmp_path,
+        cwd=tmp_path_factory.mktemp("run"),
         env={"PYTHONPATH": str(pathlib.Path(extras.__file__).parent.parent)},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_import_starts_no_thread(run: subprocess.CompletedProcess[str]) -> None:
+    assert run.stdout.startswith("1 thread, 0 pools\n")
+
+
+def test_every_flow_runs_without_them(run: subprocess.CompletedProcess[str]) -> None:
     counts = re.findall(r"^(\d+) images, (\d+) targets$", run.stdout, re.MULTILINE)
     assert counts == [("5", "5"), ("32", "32"), ("32", "32"), ("1", "1"), ("5", "5"), ("32", "32")]
     assert "total        180       105    285" in run.stdout

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 import time
 
@@ -73,15 +71,6 @@ def test_survives_fork() -> None:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     assert run_all(abs, range(10), 4) == list(range(10))
-
-
-def test_import_starts_no_thread() -> None:
-    code = (
-        "import threading, multiflow.parallel as p;"
-        "assert not [t for t in threading.enumerate() if t.name.startswith('multiflow')];"
-        "assert p._pool.cache_info().currsize == 0"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_works_when_no_thread_can_start(monkeypatch: pytest.MonkeyPatch) -> None:

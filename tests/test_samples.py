@@ -3,6 +3,7 @@ from __future__ import annotations
 import pathlib
 
 import numpy as np
+import pytest
 from PIL import Image, ImageFilter
 
 from multiflow import MultiDirImageDataGenerator
@@ -17,16 +18,20 @@ def read_all(folder: pathlib.Path) -> dict[str, bytes]:
     }
 
 
-def test_two_sources_of_three_classes(tmp_path: pathlib.Path) -> None:
-    iterator = MultiDirImageDataGenerator().flow_from_directories(write_samples(tmp_path))
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return write_samples(tmp_path_factory.mktemp("samples"))
+
+
+def test_two_sources_of_three_classes(roots: dict[str, str]) -> None:
+    iterator = MultiDirImageDataGenerator().flow_from_directories(roots)
     summary = iterator.summary()
     assert summary.class_names == ["circle", "square", "triangle"]
     assert summary.source_names == ["photos", "sketches"]
     assert summary.counts.tolist() == [[60, 50], [60, 35], [60, 20]]
 
 
-def test_the_sources_look_different(tmp_path: pathlib.Path) -> None:
-    roots = write_samples(tmp_path)
+def test_the_sources_look_different(roots: dict[str, str]) -> None:
     brightness = {
         source: [np.asarray(Image.open(path)).mean() for path in pathlib.Path(root).rglob("*.*g")]
         for source, root in roots.items()

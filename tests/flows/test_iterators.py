@@ -3,43 +3,29 @@
 from __future__ import annotations
 
 import copy
+import functools
 import multiprocessing
 import pathlib
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
+from conftest import COUNT, FLOWS, MakeFlow
 
 from multiflow import MultiDirImageDataGenerator, _keras
 from multiflow.flows.directories import DirectoryIterator
 
-MakeFlow = Callable[..., Any]
+Make = Callable[..., Any]
 
 
-@pytest.fixture(params=["flow", "flow_from_directory", "flow_from_dataframe", "directories"])
-def make_flow(request: pytest.FixtureRequest, three_classes: pathlib.Path) -> MakeFlow:
-    """Builds an iterator of each kind over twelve images."""
-    generator = MultiDirImageDataGenerator(rotation_range=30, horizontal_flip=True)
-    size = {"target_size": (8, 8)}
-
-    def make(**arguments: Any) -> Any:
-        arguments = {"batch_size": 4, **arguments}
-        if request.param == "flow":
-            x = np.random.default_rng(0).random((12, 8, 8, 3))
-            return generator.flow(x, np.eye(3)[np.arange(12) % 3], **arguments)
-        if request.param == "flow_from_directory":
-            return generator.flow_from_directory(three_classes, **size, **arguments)
-        if request.param == "directories":
-            return generator.flow_from_directories([three_classes], **size, **arguments)
-        names = sorted(map(str, three_classes.rglob("*.*")))
-        frame = pd.DataFrame({"filename": names, "class": ["a", "b", "c"] * 4})
-        return generator.flow_from_dataframe(frame, **size, **arguments)
-
-    return make
+@pytest.fixture
+def make(make_flow: MakeFlow, kind: str) -> Make:
+    """A function that makes flows of each kind, with random transforms."""
+    return functools.partial(make_flow, kind, {"rotation_range": 30, "horizontal_flip": True})
 
 
 def as_bytes(batch: Any) -> list[bytes]:
@@ -50,9 +36,9 @@ def as_bytes(batch: Any) -> list[bytes]:
 @pytest.mark.parametrize("num_batches", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("seed", [None, 6])
 def test_a_copy_continues_where_the_original_stood(
-    make_flow: MakeFlow, clone: Any, num_batches: int, seed: int | None
+    make: Make, clone: Any, num_batches: int, seed: int | None
 ) -> None:
-    original = make_flow(seed=seed)
+    original = make(seed=seed)
     np.random.seed(1)
     for _ in range(num_batches):
         next(original)
@@ -64,53 +50,54 @@ def test_a_copy_continues_where_the_original_stood(
     assert [as_bytes(next(copied)) for _ in range(5)] + [as_bytes(copied[1])] == continued
 
 
-def test_a_copy_and_its_original_are_apart(make_flow: MakeFlow) -> None:
-    original = make_flow(seed=1)
+def test_a_copy_and_its_original_are_apart(make: Make) -> None:
+    original = make(seed=1)
     copied = copy.deepcopy(original)
     next(copied)
     assert (original.batch_index, original.total_batches_seen) == (0, 0)
     assert copied.lock is not original.lock
 
 
-def test_options_reach_pydataset(make_flow: MakeFlow) -> None:
-    iterator = make_flow()
+def test_options_reach_pydataset(make: Make) -> None:
+    iterator = make()
     assert (iterator.workers, iterator.use_multiprocessing, iterator.max_queue_size) == (
         1,
         False,
         10,
     )
-    iterator = make_flow(workers=3, use_multiprocessing=True, max_queue_size=5)
+    iterator = make(workers=3, use_multiprocessing=True, max_queue_size=5)
     assert (iterator.workers, iterator.use_multiprocessing, iterator.max_queue_size) == (3, True, 5)
 
 
-@pytest.mark.parametrize("options", [{}, {"workers": 2}, {"workers": 2, "max_queue_size": 1}])
-def test_fit_with_options(make_flow: MakeFlow, options: dict[str, Any]) -> None:
-    model = keras.Sequential(
-        [
-            keras.Input((8, 8, 3)),
-            keras.layers.Flatten(),
-            keras.layers.Dense(3, activation="softmax"),
-        ]
-    )
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    """Takes the flows whose targets are classes; compiled once for all."""
+    layers = [keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")]
+    model = keras.Sequential([keras.Input((8, 9, 3)), *layers])
     model.compile("sgd", "categorical_crossentropy")
-    iterator = make_flow(seed=1, **options)
+    return model
+
+
+@pytest.mark.parametrize("options", [{}, {"workers": 2}, {"workers": 2, "max_queue_size": 1}])
+@pytest.mark.parametrize("kind", [kind for kind in FLOWS if "mask" not in kind])
+def test_fit_with_options(model: keras.Model, make: Make, options: dict[str, Any]) -> None:
+    iterator = make(seed=1, **options)
     history = model.fit(iterator, epochs=2, verbose=0, class_weight={0: 1.0, 1: 2.0, 2: 3.0})
     assert len(history.history["loss"]) == 2
-    assert model.predict(iterator, verbose=0).shape == (12, 3)
+    assert model.predict(iterator, verbose=0).shape == (COUNT, 3)
 
 
-def test_shipped_to_a_new_process(make_flow: MakeFlow) -> None:
-    iterator = make_flow(seed=2)
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        far = pool.apply(next, (iterator,))
+def test_shipped_to_another_process(make: Make, other_process: ProcessPoolExecutor) -> None:
+    iterator = make(seed=2)
+    far = other_process.submit(next, iterator).result()
     assert as_bytes(far) == as_bytes(next(iterator))
 
 
-def test_forked_workers(make_flow: MakeFlow) -> None:
-    iterator = make_flow(seed=2, shuffle=False, workers=2, use_multiprocessing=True)
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        batches = pool.map(iterator.__getitem__, range(3))
-    assert [len(images) for images, _ in batches] == [4, 4, 4]
+def test_forked_workers(make: Make) -> None:
+    iterator = make(seed=2, shuffle=False, workers=2, use_multiprocessing=True)
+    with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as processes:
+        batches = processes.map(iterator.__getitem__, range(3))
+    assert [len(images) for images, _ in batches] == [4, 4, 3]
 
 
 class TestFileLists:

@@ -3,61 +3,35 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import multiprocessing
 import os
 import pathlib
 import pickle
 import random
-import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.stats
 from comparison import AUGMENT_ALL, fingerprint, random_state
-from conftest import MakeTree
+from conftest import COUNT, IMAGES, MakeFlow, MakeTree
 
 from multiflow import MultiDirImageDataGenerator, _keras
 
-MakeFlow = Callable[..., Any]
-FLOWS = ["arrays", "directory", "directories", "dataframe", "masks", "mask folders"]
-COUNT = 11
-IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, 8, 9, 3), np.uint8)
+Make = Callable[..., Any]
 
 
-@pytest.fixture(params=FLOWS)
-def make_flow(request: pytest.FixtureRequest, make_tree: MakeTree) -> MakeFlow:
-    """Builds a flow of each kind over eleven images."""
-    names = [f"{'ab'[n % 2]}/{n}.png" for n in range(COUNT)]
-
-    def make(generator: type[MultiDirImageDataGenerator] | dict[str, Any], **arguments: Any) -> Any:
-        options: dict[str, Any] = {"batch_size": 4, "seed": 5, **arguments}
-        own = MultiDirImageDataGenerator(**generator) if isinstance(generator, dict) else generator
-        kind = request.param
-        if kind == "arrays":
-            labels = {} if own._validation_split else {"y": np.arange(COUNT)}
-            return own.flow(IMAGES, **labels, **options)
-        if kind == "masks":
-            return own.flow_segmentation(IMAGES, IMAGES[..., 0], **options)
-        root = make_tree("root", names)
-        options["target_size"] = (8, 9)
-        if kind == "directory":
-            return own.flow_from_directory(root, **options)
-        if kind == "directories":
-            return own.flow_from_directories([root], **options)
-        if kind == "dataframe":
-            frame = pd.DataFrame({"filename": names, "class": ["a", "b"] * 5 + ["a"]})
-            return own.flow_from_dataframe(frame, root, **options)
-        copied = make_tree("mask", names)  # as large as those of "root"
-        return own.flow_segmentation_from_directories([root], [copied], **options)
-
-    return make
+@pytest.fixture
+def make(make_flow: MakeFlow, kind: str) -> Make:
+    """A function that makes flows of each kind, with a seed."""
+    return functools.partial(make_flow, kind, seed=5)
 
 
 def per_sample(**arguments: Any) -> dict[str, Any]:
@@ -72,29 +46,26 @@ def next_epoch_of(flow: Any) -> list[Any]:
     return [fingerprint(next(flow)) for _ in range(len(flow))]
 
 
-def test_repr_tells_in_one_line_what_is_there(make_flow: MakeFlow, request: Any) -> None:
-    kind = request.node.callspec.params["make_flow"]
+def test_repr_tells_in_one_line_what_is_there(make: Make, kind: str) -> None:
     own = {
         "arrays": "ArrayIterator: {n} images of 8 × 9 × 3",
         "masks": "SegmentationIterator: {n} images of 8 × 9 × 3, masks",
-        "directory": "DirectoryIterator: {n} images of 8 × 9 × 3, 2 classes",
-        "directories": "MultiDirectoryIterator: {n} images of 8 × 9 × 3, 2 classes, 1 directories",
-        "dataframe": "DataFrameIterator: {n} images of 8 × 9 × 3, 2 classes",
+        "directory": "DirectoryIterator: {n} images of 8 × 9 × 3, 3 classes",
+        "directories": "MultiDirectoryIterator: {n} images of 8 × 9 × 3, 3 classes, 1 directories",
+        "dataframe": "DataFrameIterator: {n} images of 8 × 9 × 3, 3 classes",
         "mask folders": "SegmentationDirectoryIterator: {n} images of 8 × 9 × 3, masks",
     }[kind]
-    flow = make_flow({})
+    flow = make({})
     assert repr(flow) == f"<{own.format(n=11)}, 3 batches of up to 4>"
-    flow = make_flow({"validation_split": 0.5}, subset="validation")
+    flow = make({"validation_split": 0.5}, subset="validation")
     end = f'subset="validation", {len(flow)} batches of up to 4>'
     assert repr(flow) == f"<{own.format(n=flow.n)}, {end}"
 
 
 class TestPerSample:
     @pytest.mark.parametrize("shuffle", [True, False])
-    def test_index_and_next_give_the_same_in_every_epoch(
-        self, make_flow: MakeFlow, shuffle: bool
-    ) -> None:
-        by_index, by_next = (make_flow(per_sample(), shuffle=shuffle) for _ in range(2))
+    def test_index_and_next_give_the_same_in_every_epoch(self, make: Make, shuffle: bool) -> None:
+        by_index, by_next = (make(per_sample(), shuffle=shuffle) for _ in range(2))
         epochs = []
         for _ in range(3):
             epochs.append(epoch_of(by_index))
@@ -106,7 +77,7 @@ class TestPerSample:
         assert len({str(epoch) for epoch in epochs}) == 3
 
     def test_the_global_state_is_neither_read_nor_written(
-        self, make_flow: MakeFlow, tmp_path: pathlib.Path
+        self, make: Make, tmp_path: pathlib.Path
     ) -> None:
         epochs = []
         saved = tmp_path / "saved"
@@ -114,7 +85,7 @@ class TestPerSample:
         for state in (1, 2):
             np.random.seed(state)
             before = random_state()
-            flow = make_flow(per_sample(), save_to_dir=str(saved))
+            flow = make(per_sample(), save_to_dir=str(saved))
             epochs.append([next_epoch_of(flow), next_epoch_of(flow), epoch_of(flow)])
             flow.on_epoch_end()
             flow.reset()
@@ -127,19 +98,17 @@ class TestPerSample:
             f"_{n}_{epoch}.png" for n in range(COUNT) for epoch in (0, 1)
         )
 
-    def test_a_seed_decides(self, make_flow: MakeFlow) -> None:
-        flows = [make_flow(per_sample(), seed=seed) for seed in (5, 5, 6, None, None)]
+    def test_a_seed_decides(self, make: Make) -> None:
+        flows = [make(per_sample(), seed=seed) for seed in (5, 5, 6, None, None)]
         epochs = [str(epoch_of(flow)) for flow in flows]
         assert epochs[0] == epochs[1]
         assert len(set(epochs)) == 4
-        drawn = make_flow(per_sample(), seed=flows[3].seed)  # one can be had again
+        drawn = make(per_sample(), seed=flows[3].seed)  # one can be had again
         assert str(epoch_of(drawn)) == epochs[3]
 
     @pytest.mark.parametrize("batch_size", [1, 3, 100])
-    def test_a_sample_is_the_same_in_batches_of_any_size(
-        self, make_flow: MakeFlow, batch_size: int
-    ) -> None:
-        small, other = make_flow(per_sample()), make_flow(per_sample(), batch_size=batch_size)
+    def test_a_sample_is_the_same_in_batches_of_any_size(self, make: Make, batch_size: int) -> None:
+        small, other = make(per_sample()), make(per_sample(), batch_size=batch_size)
         for _ in range(2):
             parts = [
                 np.concatenate([np.asarray(flow[index][0]) for index in range(len(flow))])
@@ -150,25 +119,26 @@ class TestPerSample:
             other.on_epoch_end()
 
     @pytest.mark.parametrize("threads", [1, 2, 8])
-    def test_any_number_of_threads(self, make_flow: MakeFlow, threads: int) -> None:
-        expected = epoch_of(make_flow(per_sample()))
-        flow = make_flow(per_sample(threads=threads))
+    def test_any_number_of_threads(self, make: Make, threads: int) -> None:
+        expected = epoch_of(make(per_sample()))
+        flow = make(per_sample(threads=threads))
         with ThreadPool(8) as pool:
             assert pool.map(lambda index: fingerprint(flow[index]), range(len(flow))) == expected
             asked = pool.map(lambda _: fingerprint(next(flow)), range(6 * len(flow)))
-        one_by_one = make_flow(per_sample())
+        one_by_one = make(per_sample())
         expected = [fingerprint(next(one_by_one)) for _ in range(6 * len(flow))]
         assert sorted(map(str, asked)) == sorted(map(str, expected))
         assert flow.state_dict() == one_by_one.state_dict()
 
-    @pytest.mark.parametrize("method", ["fork", "spawn"])
-    def test_processes(self, make_flow: MakeFlow, method: str) -> None:
-        flow = make_flow(per_sample())
+    def test_processes(self, make: Make, other_process: ProcessPoolExecutor) -> None:
+        flow, same = make(per_sample()), make(per_sample())
         flow.on_epoch_end()
-        expected = epoch_of(make_later(flow, 0))
-        with multiprocessing.get_context(method).Pool(2) as pool:
-            batches = pool.map(flow.__getitem__, range(len(flow)))
-        assert [fingerprint(batch) for batch in batches] == expected
+        same.on_epoch_end()
+        expected = epoch_of(same)
+        with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as forked:
+            for processes in (forked, other_process):
+                batches = processes.map(flow.__getitem__, range(len(flow)))
+                assert [fingerprint(batch) for batch in batches] == expected
 
     def test_after_an_exception(self, make_tree: MakeTree) -> None:
         root = make_tree("root", [f"a/{n}.png" for n in range(9)])
@@ -190,8 +160,8 @@ class TestPerSample:
         bad.write_bytes(content)
         assert epoch_of(flow) == expected
 
-    def test_reset_begins_an_epoch_if_one_has_begun(self, make_flow: MakeFlow) -> None:
-        flow, reference = (make_flow(per_sample()) for _ in range(2))
+    def test_reset_begins_an_epoch_if_one_has_begun(self, make: Make) -> None:
+        flow, reference = (make(per_sample()) for _ in range(2))
         epochs = [next_epoch_of(reference) for _ in range(3)]
         flow.reset()
         assert fingerprint(next(flow)) == epochs[0][0]
@@ -201,8 +171,8 @@ class TestPerSample:
         assert next_epoch_of(flow) == epochs[2]
         assert flow.epoch == 2
 
-    def test_attributes_are_kerass(self, make_flow: MakeFlow) -> None:
-        flow = make_flow(per_sample())
+    def test_attributes_are_kerass(self, make: Make) -> None:
+        flow = make(per_sample())
         seen = []
         for _ in range(4):
             next(flow)
@@ -283,13 +253,6 @@ def flow_order(flow: Any) -> np.ndarray:
     copied = copy.deepcopy(flow)
     copied[0]
     return np.argsort(copied.index_array)
-
-
-def make_later(flow: Any, epochs: int) -> Any:
-    later = copy.deepcopy(flow)
-    for _ in range(epochs):
-        later.on_epoch_end()
-    return later
 
 
 def philox(seed: int, epoch: int, sample: int, purpose: int, count: int) -> list[int]:
@@ -399,8 +362,8 @@ def test_the_same_distributions_as_keras(arguments: dict[str, Any]) -> None:
 
 class TestStates:
     @pytest.mark.parametrize("num_batches", [0, 1, 2, 3, 4, 7])
-    def test_another_iterator_goes_on(self, make_flow: MakeFlow, num_batches: int) -> None:
-        original, resumed = make_flow(per_sample()), make_flow(per_sample())
+    def test_another_iterator_goes_on(self, make: Make, num_batches: int) -> None:
+        original, resumed = make(per_sample()), make(per_sample())
         for _ in range(num_batches):
             next(original)
         state = json.loads(json.dumps(original.state_dict()))
@@ -413,15 +376,15 @@ class TestStates:
             assert fingerprint(next(resumed)) == fingerprint(next(original))
         assert resumed.state_dict() == original.state_dict()
 
-    def test_goes_back(self, make_flow: MakeFlow) -> None:
-        flow = make_flow(per_sample())
+    def test_goes_back(self, make: Make) -> None:
+        flow = make(per_sample())
         first = next_epoch_of(flow)
         next_epoch_of(flow)
         flow.load_state_dict({"epoch": 0, "batch": 0})
         assert next_epoch_of(flow) == first
 
-    def test_pickles_keep_it(self, make_flow: MakeFlow) -> None:
-        flow = make_flow(per_sample())
+    def test_pickles_keep_it(self, make: Make) -> None:
+        flow = make(per_sample())
         for _ in range(4):
             next(flow)
         copied = pickle.loads(pickle.dumps(flow))
@@ -458,22 +421,22 @@ class TestStates:
             flow.state_dict()
 
 
-def run_until_killed(folder: str, num_batches: int) -> None:
+def run_until_killed(folder: pathlib.Path, num_batches: int) -> None:
     """The run of the test below, in a process of its own."""
     generator = MultiDirImageDataGenerator(**per_sample())
     flow = generator.flow(IMAGES, batch_size=4, seed=9)
     for _ in range(num_batches):
         next(flow)
-        path = pathlib.Path(folder, "state.json")
-        path.write_text(json.dumps(flow.state_dict()))
+        (folder / "state.json").write_text(json.dumps(flow.state_dict()))
     os.kill(os.getpid(), 9)
 
 
 def test_a_run_killed_in_mid_epoch_is_resumed(tmp_path: pathlib.Path) -> None:
-    script = f"import test_epochs; test_epochs.run_until_killed({str(tmp_path)!r}, 4)"
-    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parent)}
-    killed = subprocess.run([sys.executable, "-c", script], env=environment, check=False)
-    assert killed.returncode == -9
+    context = multiprocessing.get_context("fork")
+    killed = context.Process(target=run_until_killed, args=(tmp_path, 4))
+    killed.start()
+    killed.join()
+    assert killed.exitcode == -9
     generator = MultiDirImageDataGenerator(**per_sample())
     uninterrupted = generator.flow(IMAGES, batch_size=4, seed=9)
     expected = [fingerprint(next(uninterrupted)) for _ in range(10)]
@@ -501,8 +464,10 @@ class TestFit:
     def test_any_workers_give_the_same_weights(self, shuffle: bool) -> None:
         weights = []
         workers: list[dict[str, Any]] = [{"workers": n} for n in (1, 1, 2, 4)]
+        model = small_model()
+        first_weights = model.get_weights()
         for options in [*workers, {"workers": 2, "use_multiprocessing": True}]:
-            model = small_model()
+            model.set_weights(first_weights)
             random.seed(1)  # by which `fit` shuffles batches
             model.fit(flow_for_fit(**options), epochs=3, shuffle=shuffle, verbose=0)
             weights.append(b"".join(part.tobytes() for part in model.get_weights()))
@@ -554,9 +519,9 @@ PLAIN: dict[str, Any] = {
 
 class TestAugmentValidation:
     @pytest.mark.parametrize("rng", ["keras", "per_sample"])
-    def test_validation_is_as_without_augmentation(self, make_flow: MakeFlow, rng: str) -> None:
-        plain = make_flow({**PLAIN, "rng": rng}, subset="validation", shuffle=False)
-        flow = make_flow(
+    def test_validation_is_as_without_augmentation(self, make: Make, rng: str) -> None:
+        plain = make({**PLAIN, "rng": rng}, subset="validation", shuffle=False)
+        flow = make(
             {**PLAIN, **AUGMENT_ALL, "rng": rng, "augment_validation": False},
             subset="validation",
             shuffle=False,
@@ -564,22 +529,22 @@ class TestAugmentValidation:
         assert len(plain) > 0
         assert epoch_of(flow) == epoch_of(plain)
 
-    def test_training_is_transformed(self, make_flow: MakeFlow) -> None:
+    def test_training_is_transformed(self, make: Make) -> None:
         generator = {**PLAIN, **AUGMENT_ALL}
         for subset in ("training", None):
-            expected = make_flow(generator, subset=subset)
-            flow = make_flow({**generator, "augment_validation": False}, subset=subset)
+            expected = make(generator, subset=subset)
+            flow = make({**generator, "augment_validation": False}, subset=subset)
             assert epoch_of(flow) == epoch_of(expected)
 
-    def test_by_default_validation_is_transformed(self, make_flow: MakeFlow) -> None:
-        plain = make_flow(PLAIN, subset="validation", shuffle=False)
-        flow = make_flow({**PLAIN, **AUGMENT_ALL}, subset="validation", shuffle=False)
+    def test_by_default_validation_is_transformed(self, make: Make) -> None:
+        plain = make(PLAIN, subset="validation", shuffle=False)
+        flow = make({**PLAIN, **AUGMENT_ALL}, subset="validation", shuffle=False)
         assert epoch_of(flow) != epoch_of(plain)
 
     @pytest.mark.parametrize("shuffle", [False, True])
-    def test_nothing_is_drawn(self, make_flow: MakeFlow, shuffle: bool) -> None:
+    def test_nothing_is_drawn(self, make: Make, shuffle: bool) -> None:
         generator = {**AUGMENT_ALL, "validation_split": 0.5, "augment_validation": False}
-        flow = make_flow(generator, subset="validation", shuffle=shuffle, seed=None)
+        flow = make(generator, subset="validation", shuffle=shuffle, seed=None)
         np.random.seed(4)
         if shuffle:
             np.random.permutation(flow.n)
@@ -588,7 +553,7 @@ class TestAugmentValidation:
         next_epoch_of(flow)
         assert random_state() == expected
 
-    def test_own_methods_are_not_called(self, make_flow: MakeFlow) -> None:
+    def test_own_methods_are_not_called(self, make: Make) -> None:
         class Own(MultiDirImageDataGenerator):
             def get_random_transform(self, img_shape: Any, seed: Any = None) -> Any:
                 raise AssertionError
@@ -596,5 +561,5 @@ class TestAugmentValidation:
             def apply_transform(self, x: Any, transform_parameters: Any) -> Any:
                 raise AssertionError
 
-        flow = make_flow(Own(validation_split=0.5, augment_validation=False), subset="validation")
+        flow = make(Own(validation_split=0.5, augment_validation=False), subset="validation")
         next_epoch_of(flow)

@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -166,12 +167,15 @@ class TestFolder:
         assert len(builds) == 2
 
     def test_a_killed_build_leaves_nothing_behind(
-        self, three_classes: pathlib.Path, tmp_path: pathlib.Path, builds: list[str]
+        self, three_classes: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: Any
     ) -> None:
-        context = multiprocessing.get_context("spawn")
-        process = context.Process(target=build_slowly, args=(three_classes, tmp_path / "cache"))
-        process.start()
+        context = multiprocessing.get_context("fork")
         partial = tmp_path / "cache"
+        process = context.Process(target=build_and_read, args=(three_classes, partial))
+        with monkeypatch.context() as patch:
+            patch.setattr(cache, "CHUNK", 1)
+            read_slowly(patch, 0.5)
+            process.start()
         while not list(partial.glob("*.partial")) and process.is_alive():
             time.sleep(0.01)
         assert process.pid
@@ -193,12 +197,14 @@ class TestFolder:
             assert not [*place.glob("*.npy"), *place.glob("*.partial")]
 
     def test_two_processes_build_one(
-        self, three_classes: pathlib.Path, tmp_path: pathlib.Path
+        self, three_classes: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: Any
     ) -> None:
         expected = batches(directory_flow(three_classes))
-        with multiprocessing.get_context("spawn").Pool(2) as pool:
-            arguments = [(three_classes, tmp_path / "cache")] * 2
-            assert pool.starmap(build_and_read, arguments) == [expected] * 2
+        read_slowly(monkeypatch, 0.02)  # the one still builds when the other begins
+        with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as processes:
+            folders = [tmp_path / "cache"] * 2
+            received = processes.map(build_and_read, [three_classes] * 2, folders)
+            assert list(received) == [expected] * 2
         assert len(list((tmp_path / "cache").glob("*.npy"))) == 1
 
     def test_a_damaged_cache_is_built_again(
@@ -234,11 +240,11 @@ class TestFolder:
         assert not [*(tmp_path / "cache").glob("*.npy"), *(tmp_path / "cache").glob("*.partial")]
 
 
-def build_slowly(root: Any, folder: Any) -> None:
-    cache.CHUNK = 1
-    files = ImageFiles.read_pixels
-    ImageFiles.read_pixels = lambda *arguments: (time.sleep(0.5), files(*arguments))[1]
-    directory_flow(root, cache=folder)
+def read_slowly(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    read = ImageFiles.read_pixels
+    monkeypatch.setattr(
+        ImageFiles, "read_pixels", lambda *arguments: (time.sleep(seconds), read(*arguments))[1]
+    )
 
 
 def build_and_read(root: Any, folder: Any) -> Any:

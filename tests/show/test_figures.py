@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from multiflow import MultiDirImageDataGenerator
-from multiflow.show import figures as showing
+from multiflow.show import figures
 from multiflow.show.colours import PALETTE, Layer, colour_masks, make_visible
 from multiflow.show.figures import draw, draw_history
 
@@ -307,7 +307,7 @@ class TestFigure:
     def test_png(self) -> None:
         figure = draw(np.zeros((1, 4, 4, 3)), ["a"], title="", columns=1)
         assert figure._repr_png_().startswith(b"\x89PNG")
-        assert isinstance(figure, showing.Figure)
+        assert isinstance(figure, figures.Figure)
 
 
 def history_of(num_epochs: int) -> dict[str, list[float]]:

@@ -695,15 +695,20 @@ def build_model(num_outputs: int = 1) -> keras.Model:
     return model
 
 
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    """Compiled once for all tests; none asks what it has learnt before."""
+    return build_model()
+
+
 class TestInKeras:
     @pytest.mark.parametrize("weights", [None, np.linspace(0, 1, 11), np.ones((11, 14, 9))])
     @pytest.mark.parametrize("workers", [1, 2])
-    def test_fit_evaluate_predict(self, weights: Any, workers: int) -> None:
+    def test_fit_evaluate_predict(self, model: keras.Model, weights: Any, workers: int) -> None:
         arguments = {"rescale": 1 / 255, "sample_weight": weights, "workers": workers}
         training = flow(batch_size=4, seed=1, **arguments, **GEOMETRIC)
         assert isinstance(training, keras.utils.PyDataset)
         assert len(training) == 3
-        model = build_model()
         history = model.fit(training, validation_data=flow(**arguments), epochs=2, verbose=0)
         assert np.isfinite(history.history["val_loss"]).all()
         assert np.isfinite(model.evaluate(training, verbose=0))
@@ -714,8 +719,7 @@ class TestInKeras:
         model = build_model(2)
         model.fit(flow(y, batch_size=4, **GEOMETRIC), verbose=0)
 
-    def test_a_sample_without_weight_teaches_nothing(self) -> None:
-        model = build_model()
+    def test_a_sample_without_weight_teaches_nothing(self, model: keras.Model) -> None:
         before = [weights.copy() for weights in model.get_weights()]
         model.fit(flow(sample_weight=np.zeros(11)), verbose=0)
         for one, other in zip(before, model.get_weights(), strict=True):
