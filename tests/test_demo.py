@@ -93,7 +93,7 @@ def test_segmentation_with_folders(tmp_path: pathlib.Path, capsys: Any) -> None:
             square[number : number + 20, 10:30] = 255
             Image.fromarray(square).save(tmp_path / kind / f"{number}.png")
     folders = [str(tmp_path / kind) for kind in ("images", "masks")]
-    arguments = ["--epochs", "20", "--output", str(tmp_path / "out")]
+    arguments = ["--epochs", "10", "--output", str(tmp_path / "out")]
     assert command.main(["--segmentation", *folders, *arguments]) == 0
     printed = capsys.readouterr().out
     assert "Mask values: 0, 255" in printed

@@ -72,7 +72,10 @@ class Cursor(_keras.Iterator):
 
     @index_array.setter
     def index_array(self, positions: np.ndarray | None) -> None:
-        self._epoch_picks = None if positions is None else Picks.once(positions, self.epoch)
+        if positions is None:
+            self._epoch_picks = None
+        else:
+            self._epoch_picks = Picks.once(np.asarray(positions), self.epoch)
 
     def __getitem__(self, idx: int) -> Any:
         """Batch `idx` of the epoch."""

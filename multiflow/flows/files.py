@@ -20,7 +20,7 @@ from multiflow.images.files import Decoding, ImageFiles
 class FileFlow(Flow):
     """A flow over image files, with labels as `class_mode` says."""
 
-    _end_of_file_numbers = 10_000_000
+    _file_number_limit = 10_000_000
     _cached: CachedFiles | None = None
 
     def fill_cache(self, cache: Any, roots: Sequence[Any] = ()) -> None:

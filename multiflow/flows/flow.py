@@ -43,8 +43,8 @@ class Flow(Cursor):
 
     image_data_generator: Transformer
     subset: str | None = None
-    # Numbers in the names of saved files are below it, as in Keras.
-    _end_of_file_numbers = 10_000
+    # The random numbers in the names of saved files are below it, as in Keras.
+    _file_number_limit = 10_000
 
     def __init__(self, num_samples: int, batching: Batching, workers: Workers) -> None:
         _keras.Iterator.__init__(
@@ -129,7 +129,7 @@ class Flow(Cursor):
         def draw_number() -> int:
             if self._is_per_sample:
                 return picks.epoch
-            return np.random.randint(self._end_of_file_numbers)
+            return np.random.randint(self._file_number_limit)
 
         saving = Saving(self.save_to_dir, self.save_prefix, self.save_format)
         return saving.save_images(images, picks, self.data_format, draw_number)
