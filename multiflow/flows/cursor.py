@@ -38,7 +38,7 @@ class Cursor(_keras.Iterator):
     # Whether `next` has given the last batch of the epoch, and not the first of another.
     _is_finished = False
 
-    def _begin(self, *, is_per_sample: bool) -> None:
+    def _settle_seed(self, *, is_per_sample: bool) -> None:
         """Says whether random numbers are per sample; then there must be a seed."""
         self._is_per_sample = is_per_sample
         if is_per_sample:

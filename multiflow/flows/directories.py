@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from multiflow import _checks, _keras
 from multiflow.augment.transformer import Transformer
+from multiflow.flows.columns import Column
 from multiflow.flows.files import FileFlow
 from multiflow.flows.flow import Flow
 from multiflow.flows.options import Batching, Saving, Workers
@@ -63,6 +63,12 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
         workers: how `fit` fetches batches.
     """
 
+    _index = Column()
+    # What Keras keeps as lists and arrays, made when it is asked for; users may change it.
+    classes = Column(lambda flow: flow._index.labels)
+    filenames = Column(lambda flow: list(flow._index.paths))
+    _filepaths = Column(lambda flow: list(JoinedPaths(flow.directory, flow._index.paths)))
+
     def __init__(
         self,
         directory: Any,
@@ -94,7 +100,9 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
             )
         self.dtype = image_data_generator.dtype
         found = self._list_images(directory, folders.classes, folders.follow_links)
-        self._use(found if self.subset is None else self._take_subset(found))
+        self._index, self.samples = found, len(found.paths)
+        if self.subset is not None:
+            self._take_subset()
         self._check(found)
         _keras.print_msg(self._found_message())
         Flow.__init__(self, self.samples, batching, workers)
@@ -113,8 +121,9 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
             follow_links=follow_links,
         )
 
-    def _take_subset(self, found: ImageIndex) -> ImageIndex:
-        split = Split.of(self.image_data_generator)
+    def _take_subset(self) -> None:
+        """Keeps the images of the subset."""
+        split, found = Split.of(self.image_data_generator), self._index
         positions = choose_subset(
             split,
             self.subset,
@@ -124,15 +133,7 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
             paths=JoinedPaths(self.directory, found.paths),
         )
         warn_of_missing_classes(split, found.labels, list(self.class_indices), positions)
-        return found.take(positions)
-
-    def _use(self, index: ImageIndex) -> None:
-        """Takes over images as Keras' attributes."""
-        self._index = index
-        self.samples = len(index.paths)
-        self.classes = index.labels
-        for made_when_asked_for in ("filenames", "_filepaths"):
-            self.__dict__.pop(made_when_asked_for, None)
+        self._take(positions)
 
     def _check(self, found: ImageIndex) -> None:
         """Refuses what cannot be meant, of the images that were found and those in use."""
@@ -144,18 +145,9 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
     def _found_message(self) -> str:
         return f"Found {self.samples} images belonging to {self.num_classes} classes."
 
-    @cached_property
-    def filenames(self) -> list[str]:
-        """The paths of the images, relative to `directory`."""
-        return list(self._index.paths)
-
-    @cached_property
-    def _filepaths(self) -> list[str]:
-        return [os.path.join(self.directory, path) for path in self._index.paths]
-
     def _paths_to_read(self) -> Sequence[str]:
         # A list that was asked for may have been changed.
-        return vars(self).get("_filepaths") or JoinedPaths(self.directory, self._index.paths)
+        return self._columns.get("_filepaths") or JoinedPaths(self.directory, self._index.paths)
 
 
 class MultiDirectoryIterator(DirectoryIterator):
@@ -178,6 +170,8 @@ class MultiDirectoryIterator(DirectoryIterator):
         num_classes: the number of classes.
         samples: the number of images.
     """
+
+    source_indices = Column(lambda flow: flow._index.source_indices)
 
     def __init__(
         self, directories: Any, image_data_generator: Transformer, **arguments: Any
@@ -204,10 +198,6 @@ class MultiDirectoryIterator(DirectoryIterator):
             formats=self.white_list_formats,
             follow_links=follow_links,
         )
-
-    def _use(self, index: ImageIndex) -> None:
-        super()._use(index)
-        self.source_indices = index.source_indices
 
     def _check(self, found: ImageIndex) -> None:
         roots = [os.fspath(root) for root in self.directories]

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from multiflow.flows.batch import Contents
+from multiflow.flows.columns import Column
 from multiflow.flows.flow import Flow
 from multiflow.flows.targets import ImagesAgain, Labels, Outputs, Rows, Target
 from multiflow.images.arrays import LazyArray
@@ -21,7 +22,16 @@ class FileFlow(Flow):
     """A flow over image files, with labels as `class_mode` says."""
 
     _file_number_limit = 10_000_000
-    _cached: CachedFiles | None = None
+    _cached = Column()
+
+    @property
+    def samples(self) -> int:
+        """The number of images."""
+        return self.n
+
+    @samples.setter
+    def samples(self, number: int) -> None:
+        self.n = number
 
     def fill_cache(self, cache: Any, roots: Sequence[Any] = ()) -> None:
         """Reads all images now, if they are to be cached.
@@ -48,9 +58,8 @@ class FileFlow(Flow):
     def _images(self) -> LazyArray:
         files = self._files()
         # `target_size` and the like can be changed; then the cache holds something else.
-        if self._cached is not None and self._cached.files.decoding == files.decoding:
-            return self._cached
-        return files
+        cached = self._cached
+        return cached if cached is not None and cached.files.decoding == files.decoding else files
 
     def _files(self) -> ImageFiles:
         decoding = Decoding(

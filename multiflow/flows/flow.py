@@ -17,6 +17,7 @@ from multiflow.augment.brightness import Range, value_range
 from multiflow.augment.draws import Draws, GlobalDraws, NoDraws, SampleDraws, random_state_kept
 from multiflow.augment.transformer import Transformer
 from multiflow.flows.batch import Batch, Contents, Transform, make_batch
+from multiflow.flows.columns import Column, take_columns
 from multiflow.flows.cursor import Cursor
 from multiflow.flows.options import Batching, Saving, Workers
 from multiflow.picks import Picks
@@ -43,6 +44,7 @@ class Flow(Cursor):
 
     image_data_generator: Transformer
     subset: str | None = None
+    _columns: dict[str, Any]
     # The random numbers in the names of saved files are below it, as in Keras.
     _file_number_limit = 10_000
 
@@ -50,7 +52,7 @@ class Flow(Cursor):
         _keras.Iterator.__init__(
             self, num_samples, batching.batch_size, batching.shuffle, batching.seed
         )
-        self._become_flow(workers)
+        self._complete(workers)
 
     @classmethod
     def adopt(cls, iterator: _keras.Iterator, subset: str | None, workers: Workers) -> Self:
@@ -64,12 +66,31 @@ class Flow(Cursor):
         iterator.__class__ = cls
         iterator.subset = subset
         iterator.index_generator = iterator._flow_index()
-        iterator._become_flow(workers)
+        iterator._move_into_columns()
+        iterator._complete(workers)
         return iterator
 
-    def _become_flow(self, workers: Workers) -> None:
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        """A flow without samples yet."""
+        flow = super().__new__(cls)
+        flow._columns = {}
+        return flow
+
+    def _move_into_columns(self) -> None:
+        """Makes columns of what Keras has set as plain attributes."""
+        self._columns = {}
+        for name in list(vars(self)):
+            if isinstance(vars(type(self)).get(name), Column):
+                setattr(self, name, self.__dict__.pop(name))
+
+    def _complete(self, workers: Workers) -> None:
         workers.hand_to(self)
-        self._begin(is_per_sample=self.image_data_generator.rng == "per_sample")
+        self._settle_seed(is_per_sample=self.image_data_generator.rng == "per_sample")
+
+    def _take(self, positions: np.ndarray) -> None:
+        """Keeps the samples at some positions, in this order; all columns follow."""
+        self._columns = take_columns(self._columns, positions)
+        self.n = len(positions)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

@@ -9,6 +9,7 @@ import keras
 
 from multiflow.augment.transformer import Transformer
 from multiflow.flows.batch import Contents
+from multiflow.flows.columns import Column
 from multiflow.flows.flow import Flow
 from multiflow.flows.masks import MaskOptions, check_distinct, masks_of
 from multiflow.flows.options import Batching, Saving, Workers
@@ -23,6 +24,8 @@ from multiflow.structures import leaves
 
 class SegmentationIterator(Flow):
     """Batches of images and masks; `flow_segmentation` makes it and explains its arguments."""
+
+    _contents = Column()
 
     def __init__(
         self,
@@ -64,7 +67,7 @@ class SegmentationIterator(Flow):
             return Resized(array, target_size, interpolation, channels_first=channels_first)
 
         self.x = images if target_size is None else resized(as_lazy(images), interpolation)
-        self._masks = masks_of(
+        of_masks = masks_of(
             y,
             images,
             resized,
@@ -72,7 +75,7 @@ class SegmentationIterator(Flow):
             channels_first=channels_first,
             one_hot_dtype=self.dtype,
         )
-        targets: list[Target] = [self._masks]
+        targets: list[Target] = [of_masks]
         if sample_weight is not None:
             # Where an image or a mask was made up, its loss does not count.
             made_up = "constant" in (image_data_generator.fill_mode, masks.fill_mode)
@@ -83,21 +86,17 @@ class SegmentationIterator(Flow):
                 )
             )
         if saving.save_to_dir:
-            check_distinct(self._masks)
-        contents = Contents(
+            check_distinct(of_masks)
+        self._contents = Contents(
             as_lazy(self.x), targets, [Items(as_lazy(extra)) for extra in extras], tuple
         )
-        self._taken = self._take_subset(contents, subset)
-        super().__init__(len(self._taken.images), batching, workers)
+        self._take_subset(subset)
+        super().__init__(len(self._contents.images), batching, workers)
 
     @property
     def mask_fill_mode(self) -> str:
         """How masks are filled where the warp left the image."""
-        return self._masks.fill_mode
-
-    @property
-    def _contents(self) -> Contents:
-        return self._taken
+        return self._contents.targets[0].fill_mode
 
     def __getitem__(self, idx: int) -> tuple[Any, ...]:
         """The batch at a position of the epoch; negative ones count from its end."""
@@ -105,16 +104,17 @@ class SegmentationIterator(Flow):
             raise ValueError(f"There is no batch {idx}; an epoch has {len(self)}.")
         return super().__getitem__(idx + len(self) if idx < 0 else idx)
 
-    def _take_subset(self, contents: Contents, subset: str | None) -> Contents:
+    def _take_subset(self, subset: str | None) -> None:
+        """Keeps the samples of the subset."""
         self.subset = subset
         split = Split.of(self.image_data_generator)
-        num_samples = len(contents.images)
+        num_samples = len(self._contents.images)
         positions = choose_subset(split, subset, num_samples)
         check_not_empty(subset, len(positions), num_samples, split.reason)
-        return contents.take(positions)
+        self._take(positions)
 
     def _described(self) -> list[str]:
-        num_masks = len(self._masks.arrays)
+        num_masks = len(self._contents.targets[0].arrays)
         return [*super()._described(), "masks" if num_masks == 1 else f"{num_masks} masks each"]
 
 

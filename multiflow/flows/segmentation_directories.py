@@ -11,6 +11,7 @@ import numpy as np
 
 from multiflow import _keras
 from multiflow.augment.transformer import Transformer
+from multiflow.flows.columns import Column
 from multiflow.flows.masks import MaskOptions
 from multiflow.flows.options import Batching, Saving, Workers
 from multiflow.flows.segmentation import SegmentationIterator
@@ -42,6 +43,10 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         mask_filepaths: list of the paths of the masks.
         samples: the number of pairs.
     """
+
+    filepaths = Column()
+    mask_filepaths = Column()
+    source_indices = Column()
 
     def __init__(
         self,
@@ -77,7 +82,6 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         self.filepaths = [pair.image for pair in chosen]
         self.mask_filepaths = [pair.mask for pair in chosen]
         self.source_indices = np.array([pair.source for pair in chosen], np.int32)
-        self.samples = len(chosen)
         decoding = Decoding(
             tuple(reading.target_size or common_size(pairs, image_headers)),
             reading.color_mode,
@@ -132,6 +136,11 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         )
         warn_of_missing_sources(self.image_directories, num_found, num_taken, split.reason)
         return chosen
+
+    @property
+    def samples(self) -> int:
+        """The number of pairs."""
+        return self.n
 
     def caption(self, index: int) -> str:
         """The file and the source of the image at a position."""

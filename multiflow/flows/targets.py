@@ -48,17 +48,23 @@ class Target:
 
 @dataclass(frozen=True)
 class Rows(Target):
-    """An array that NumPy's rules of indexing apply to."""
+    """An array that NumPy's rules of indexing apply to, or some of its rows.
+
+    Attributes:
+        array: the array.
+        positions: None for all rows, or which ones.
+    """
 
     array: Any
+    positions: np.ndarray | None = None
 
     def take(self, positions: np.ndarray) -> Rows:
-        """The same for the samples at some positions, in this order."""
-        return Rows(self.array[positions])
+        """The same for the samples at some positions, in this order; nothing is copied."""
+        return Rows(self.array, positions if self.positions is None else self.positions[positions])
 
     def stack(self, moved: Any, images: np.ndarray) -> Any:
         """The rows at the positions."""
-        return self.array[moved]
+        return self.array[moved if self.positions is None else self.positions[moved]]
 
 
 @dataclass(frozen=True)

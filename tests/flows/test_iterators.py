@@ -126,4 +126,4 @@ class TestFileLists:
     def test_are_not_built_by_batches(self, iterator: DirectoryIterator) -> None:
         next(iterator)
         iterator[1]
-        assert not {"filenames", "_filepaths"} & vars(iterator).keys()
+        assert not {"filenames", "_filepaths"} & iterator._columns.keys()
