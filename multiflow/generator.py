@@ -127,7 +127,7 @@ class MultiDirImageDataGenerator(Transformer):
             `validation_split`, over all samples, as whole groups allow, with neither subset empty.
             Groups are taken from all class folders alike; the first ones are for validation, or,
             with a `split_seed`, those that it chooses. Make both subsets with the same roots and
-            classes. Flows that are copied or pickled do not keep this function.
+            classes. Flows that are deep-copied or pickled do not keep this function.
         rng: `"keras"` for NumPy's global generator; or `"per_sample"`, by which the parameters of a
             sample depend on the flow's `seed`, the epoch and the sample's position in the flow
             alone, and the order of an epoch on the seed and the epoch. Batches are then the same

@@ -77,10 +77,10 @@ class Flow(Cursor):
         return flow
 
     def _move_into_columns(self) -> None:
-        """Makes columns of what Keras has set as plain attributes."""
+        """Makes columns and properties of what Keras has set as plain attributes."""
         self._columns = {}
         for name in list(vars(self)):
-            if isinstance(vars(type(self)).get(name), Column):
+            if isinstance(getattr(type(self), name, None), (Column, property)):
                 setattr(self, name, self.__dict__.pop(name))
 
     def _complete(self, workers: Workers) -> None:
@@ -99,6 +99,16 @@ class Flow(Cursor):
             state["image_data_generator"] = copy.copy(self.image_data_generator)
             state["image_data_generator"].split_groups = forgotten_groups
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._columns = dict(self._columns)
+
+    def __copy__(self) -> Self:
+        """A flow at the same place, with the same generator, parts and arrays."""
+        copied = type(self).__new__(type(self))
+        copied.__setstate__(dict(vars(self)))
+        return copied
 
     def __repr__(self) -> str:
         subset = [f'subset="{self.subset}"'] if self.subset else []

@@ -49,6 +49,14 @@ class TestTake:
         assert flow.n == COUNT
         assert fingerprint(batch_at(flow, range(COUNT))) == before
 
+    def test_what_is_set_on_a_copy_is_its_own(self, make_flow: Any) -> None:
+        flow = make_flow("directory", {"split_groups": str})
+        copied = copy.copy(flow)
+        copied.classes = np.zeros(COUNT, int)
+        assert flow.classes.any()
+        assert copied.image_data_generator is flow.image_data_generator
+        assert copied.lock is not flow.lock
+
     def test_attributes_follow(self, flow: Any) -> None:
         names = ("filenames", "filepaths", "mask_filepaths", "classes", "source_indices")
         before = {name: getattr(flow, name) for name in names if hasattr(flow, name)}
