@@ -16,11 +16,11 @@ from multiflow.index.splitting import Split, choose_subset, warn_of_missing_clas
 
 @dataclass(frozen=True)
 class Entries:
-    """What a dataframe says of each image, in the forms that Keras found.
+    """The columns of a dataframe, in the forms to which Keras brings them.
 
     Attributes:
         filenames: the names of the files.
-        classes: the class number of each, or a list of several; None without classes.
+        classes: the class number of each file, or a list of several; None without classes.
         targets: one array, or a list of arrays, of other labels; None without.
         sample_weight: array of weights; None without.
     """
@@ -49,7 +49,7 @@ class DataFrameIterator(FileFlow, _keras.DataFrameIterator):
     """Batches of the image files that a dataframe names; `flow_from_dataframe` makes it."""
 
     def take_subset(self, subset: str) -> None:
-        """Leaves the images of a subset of a shuffled or grouped split.
+        """Keeps only the images of a subset of a shuffled or grouped split.
 
         Raises:
             ValueError: if `subset` is unknown.
@@ -74,7 +74,7 @@ class DataFrameIterator(FileFlow, _keras.DataFrameIterator):
         )
 
     def _use(self, entries: Entries) -> None:
-        """Takes over entries as Keras' attributes."""
+        """Sets Keras' attributes from entries."""
         self.filenames = entries.filenames
         self._filepaths = [os.path.join(self.directory, name) for name in entries.filenames]
         self.samples = self.n = len(entries.filenames)
