@@ -9,7 +9,7 @@ from typing import Any
 
 
 def warn(message: str) -> None:
-    """Warns at the line outside this package that led here."""
+    """Warns, with the line outside this package from which the call came."""
     frame, level = sys._getframe(1), 2
     while frame.f_back and frame.f_globals.get("__name__", "").startswith("multiflow."):
         frame, level = frame.f_back, level + 1
@@ -17,7 +17,7 @@ def warn(message: str) -> None:
 
 
 def check_positive(name: str, number: Any) -> None:
-    """Refuses what is no positive integer."""
+    """Refuses anything but a positive integer."""
     if isinstance(number, bool) or not isinstance(number, Integral) or int(number) < 1:
         raise ValueError(f"`{name}` must be a positive integer. Received: {number!r}")
 
@@ -31,24 +31,24 @@ def check_seed(seed: Any, name: str = "seed") -> None:
 
 
 def check_flag(name: str, flag: Any) -> None:
-    """Refuses what is neither True nor False."""
+    """Refuses anything but True and False."""
     if flag not in (True, False):
         raise TypeError(f"`{name}` must be True or False. Received: {flag!r}")
 
 
 class OneTimeWarnings:
-    """Warnings of which each is given once, whatever number of threads comes across its reason."""
+    """Warnings that are given once each, even if several threads find the reason at once."""
 
     def __init__(self) -> None:
         self._given: dict[str, object] = {}
 
-    def is_due(self, what: str) -> bool:
-        """Whether the warning of this name was not given yet."""
-        return what not in self._given
+    def is_due(self, name: str) -> bool:
+        """True if the warning of this name was not given yet."""
+        return name not in self._given
 
-    def warn(self, what: str, message: str) -> None:
+    def warn(self, name: str, message: str) -> None:
         """Gives the warning of this name, if it is due."""
-        # Of several threads that come here, one finds its own mark.
+        # Of several threads that come here, only the first finds its own mark.
         mark = object()
-        if self._given.setdefault(what, mark) is mark:
+        if self._given.setdefault(name, mark) is mark:
             warn(message)

@@ -1,4 +1,4 @@
-"""The only door to Keras' private modules: one place to mend when Keras moves them."""
+"""The only imports from Keras' private modules: one place to change when Keras moves them."""
 
 from keras.src.legacy.preprocessing.image import (
     BatchFromFilesMixin,

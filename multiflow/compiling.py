@@ -1,4 +1,4 @@
-"""Functions as machine code; needs numba, from the extra `fast`."""
+"""Compiles functions to machine code; needs numba, from the extra `fast`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numba
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """The function as machine code that lets other threads run, kept on disk where possible.
+    """Compiles a function to machine code that releases the GIL, cached on disk where possible.
 
     Fast-math stays off: it would reorder sums, fuse products and lose the sign of zero.
     """
     try:
         return numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # none of the folders for it can be written to
+    except RuntimeError:  # numba can write to none of the folders for its cache
         return numba.njit(nogil=True)(function)

@@ -1,4 +1,4 @@
-"""What the extras bring, where they are installed."""
+"""Imports of the libraries that multiflow's extras install."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @functools.cache
 def find(name: str) -> ModuleType | None:
-    """A module that an extra brings, or that needs a library of one; None if it is not there.
+    """Imports a library of an extra, or a module that needs one; None if it is not installed.
 
     Args:
         name: the full name of the module.
@@ -22,15 +22,15 @@ def find(name: str) -> ModuleType | None:
 
 
 def require(name: str, *, user: str, extra: str) -> Any:
-    """A library that something cannot do without.
+    """Imports a library of an extra.
 
     Args:
-        name: the module.
-        user: what needs it.
-        extra: the extra that brings it.
+        name: the full name of the module.
+        user: the argument or action that needs the library, for the error.
+        extra: the extra that installs the library.
 
     Raises:
-        ImportError: if it is missing; the text says how to get it.
+        ImportError: if it is not installed; the text says how to install it.
     """
     try:
         return importlib.import_module(name)

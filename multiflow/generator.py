@@ -27,7 +27,7 @@ from multiflow.parallel import check_threads
 class MultiDirImageDataGenerator(Transformer):
     """Keras' `ImageDataGenerator`, also for several folders, and for images with masks.
 
-    Use it in the place of Keras' class; for the same arguments and seeds it gives the same batches:
+    Use it in place of Keras' class; for the same arguments and seeds it gives the same batches:
 
     ```python
     from multiflow import MultiDirImageDataGenerator as ImageDataGenerator
@@ -37,46 +37,46 @@ class MultiDirImageDataGenerator(Transformer):
 
     - `flow_from_directories` reads many folders as one data set;
     - `flow_segmentation` transforms images together with their masks, from arrays;
-    - `flow_segmentation_from_directories` does it from files in many folders;
+    - `flow_segmentation_from_directories` does the same from files in many folders;
     - `flow`, `flow_from_directory` and `flow_from_dataframe` are those of Keras, only faster;
     - `fit` finds the statistics for featurewise normalisation, from arrays, flows or folders.
 
     A flow is an iterator and a `keras.utils.PyDataset`, for the model's `fit`, `evaluate` and
-    `predict`. `next(flow)` gives a batch, `flow[i]` batch `i` of the epoch, `len(flow)` how many
-    there are. Flows pickle and copy. They show what they hold and change nothing by it: `print` in
-    a line, `flow.show()` the next batch, `flow.show_augmentations(index)` what is drawn for a
-    sample, `flow.caption(index)` its class and source.
+    `predict`. `next(flow)` gives a batch, `flow[i]` batch `i` of the epoch, `len(flow)` the number
+    of batches. Flows can be pickled and copied. To look at a flow without changing it, `print` it
+    for a line about it, or call `flow.show()` for the next batch, `flow.show_augmentations(index)`
+    for several draws of a sample, and `flow.caption(index)` for its class and source.
 
     These arguments mean the same in every flow that takes them:
 
     - `batch_size`: int, the most samples in a batch; the last batch of an epoch may be smaller.
     - `shuffle`: bool, whether to shuffle the samples in each epoch.
-    - `seed`: None, or the int from which NumPy's global generator is seeded for each batch; with
-      `rng="per_sample"`, what all draws depend on.
+    - `seed`: None, or an int from which NumPy's global generator is seeded anew for each batch;
+      with `rng="per_sample"`, all draws depend on it instead.
     - `save_to_dir`, `save_prefix`, `save_format`: None, or an existing folder to which the
       transformed images are written; the beginning of the names of these files; and their format,
       such as `"png"`.
-    - `subset`: None for all samples, or `"training"` or `"validation"`. For validation are the
-      first `validation_split` of the samples, rounded down: of the files of each class folder in
-      each root (of each root, for pairs of images and masks), so that every root is in both
-      subsets, unless all of its folders are too small, which is a warning; of arrays and dataframes
-      as a whole. `split_seed` takes others than the first, and `split_groups` divides whole groups.
+    - `subset`: None for all samples, or `"training"` or `"validation"`. The first samples, the
+      fraction `validation_split`, rounded down, are for validation. Files are split in each class
+      folder of each root (pairs of images and masks in each root), so that every root is in both
+      subsets; a warning names roots that are too small for it. Arrays and dataframes are split as a
+      whole. `split_seed` takes others than the first samples, `split_groups` keeps groups whole.
     - `target_size`: two ints, (height, width), to which images are resized.
     - `color_mode`: `"rgb"`, `"rgba"` or `"grayscale"`: files are read as 3, 4 or 1 channels.
     - `interpolation`: str, how images are resized: `"nearest"`, `"bilinear"`, `"bicubic"`,
       `"hamming"`, `"box"` or `"lanczos"`. Masks are always resized by `"nearest"`.
-    - `keep_aspect_ratio`: bool, whether images are cropped in their centre to the ratio of
+    - `keep_aspect_ratio`: bool, whether images are cropped around their centre to the ratio of
       `target_size` before they are resized.
     - `follow_links`: bool, whether to enter symbolic links to folders below the roots. Links to
-      files, and links in the place of class folders, are always followed.
+      files, and class folders that are links, are always followed.
     - `cache`: None; or `"memory"` or a folder, to decode and resize all images now and keep them,
-      `height * width * channels` bytes each, so that no epoch decodes again. A folder, which is
-      made if need be, also serves later runs with the same files and the same arguments; its files
+      `height * width * channels` bytes each, so that no epoch decodes them again. A folder, which
+      is created if missing, also serves later runs with the same files and arguments; its files
       can be deleted when no run uses them. Batches stay the same. Needs the extra `fast`.
     - `workers`, `use_multiprocessing`, `max_queue_size`: how many threads or processes `fit` uses
-      to fetch batches, whether these are processes, and how many batches it keeps ready. With more
+      to fetch batches, whether they are processes, and how many batches are kept ready. With more
       than one worker an epoch has every sample once, but draws are not reproducible, and forked
-      processes may repeat each other's, as in Keras; for workers, set `rng="per_sample"`.
+      processes may repeat each other's draws, as in Keras; `rng="per_sample"` avoids both.
 
     The arguments of the class are Keras', with Keras' defaults; those after `dtype` are new, go by
     keyword, and change nothing unless they are set. Images are transformed in this order: rotation,
@@ -92,15 +92,15 @@ class MultiDirImageDataGenerator(Transformer):
             to its singular values.
         rotation_range: number, largest rotation to either side, in degrees.
         width_shift_range, height_shift_range: largest shift to either side: a float below 1 is a
-            fraction of the size, a larger one pixels, an integer `n` draws from `range(n)` pixels,
-            a list names the pixels to draw from, both with a random sign. Keras applies each to the
-            other axis than its name says.
+            fraction of the size, a larger float is in pixels. An integer `n` draws from `range(n)`
+            pixels, a list from its values, both with a random sign. Keras applies each argument to
+            the other axis than its name says; see `corrected`.
         brightness_range: None, or two floats between which a factor for the brightness is drawn.
-            Meant for images in 0 to 255.
+            For images in 0 to 255; for others, see `corrected`.
         shear_range: number, largest shear angle to either side, in degrees.
         zoom_range: float `z`, for factors from `1 - z` to `1 + z`, or two floats, the smallest and
             the largest factor. Values below 1 enlarge. Each axis draws its own.
-        channel_shift_range: number, the most that is added to or taken from all values.
+        channel_shift_range: number, the most that is added to all values, or subtracted from them.
         fill_mode, cval: how to fill what the warp leaves empty: `"nearest"` (the default),
             `"reflect"`, `"wrap"`, or `"constant"`, with the number `cval`.
         horizontal_flip, vertical_flip: bools, mirror left and right, or top and bottom, in half of
@@ -114,55 +114,55 @@ class MultiDirImageDataGenerator(Transformer):
         dtype: the dtype of batches; by default Keras' `floatx`, `"float32"`.
         augment_validation: bool, whether images of `subset="validation"` are transformed at random,
             as in Keras. With False they are only standardised, and nothing is drawn for them.
-        split_seed: None, or an int by which samples are shuffled before they are split: those of
-            each class folder in each root, or all rows or arrays. Within a subset they keep their
-            order. The subset of a file depends on the seed, its path below its root and the other
-            files of its class folder, and on no other root or class; that of a row of a dataframe
-            on its name in `x_col`, and of an array on its position. Labels play no part, so that a
-            flow without them has the same subsets. New files move few others.
-        split_groups: None, or what keeps samples that belong together, such as the images of a
-            patient or a video, in one subset, across all roots and classes: a function from the
-            path of a file, as in `filepaths`, to its group; for arrays a sequence with one group
-            per sample. Groups are str, int or other hashables. The split comes as near to
+        split_seed: None, or an int, the seed to shuffle samples before they are split: the files
+            of each class folder in each root, or all samples of a dataframe or array. Within a
+            subset, samples keep their order. A file's subset depends on the seed, its path below
+            its root and the other files of its class folder, but on no other root or class; for a
+            row of a dataframe its name in `x_col` counts, for a sample of an array its position.
+            Labels play no part: without them, subsets are the same. New files move few others.
+        split_groups: None, or the groups of samples that must stay in one subset, across all roots
+            and classes, such as the images of a patient or a video: a function from the path of a
+            file, as in `filepaths`, to its group; or, for arrays, a sequence with one group per
+            sample. Groups are str, int or other hashables. The split comes as near to
             `validation_split`, over all samples, as whole groups allow, with neither subset empty.
-            Groups are taken from all class folders alike; the first ones are for validation, or,
-            with a `split_seed`, those that it chooses. Make both subsets with the same roots and
-            classes. Flows that are deep-copied or pickled do not keep this function.
-        rng: `"keras"` for NumPy's global generator; or `"per_sample"`, by which the parameters of a
-            sample depend on the flow's `seed`, the epoch and the sample's position in the flow
-            alone, and the order of an epoch on the seed and the epoch. Batches are then the same
-            for any workers, threads, processes and batch size, by `next` and by index; NumPy's
-            global state is neither read nor written; the flow's `state_dict()` and
-            `load_state_dict()` hold and restore a place in mid-epoch. Distributions are those of
-            Keras. An epoch ends where `next` has given its last batch, or with `on_epoch_end`,
-            which `fit` calls; call `fit` without `steps_per_epoch`, with which Keras reads across
-            epochs. Without a `seed` one is drawn, and kept as the flow's `seed`. What your own
-            functions draw is not covered. Source of the numbers: Philox-4x64-10 with the key
-            (seed, 0) and the counter (block, sample, epoch, 1); (block, 0, epoch, 0) for orders.
-        corrected: bool, whether to mend two errors of Keras. Rotation, shear and zoom are about the
-            true centre of images that are not square, `height_shift_range` moves rows and
-            `width_shift_range` columns; square images without shifts are those of Keras. And
-            `brightness_range` keeps the range of the values, which is 0 to 255 for pictures and
-            arrays of uint8; else the narrowest of 0 to 1, 0 to 255 and 0 to 65535 that holds all
-            values, or what they span; of all images of an array in memory, else of each image,
-            before its warp. Values from 0 to 255 become what Keras makes of them, but with any
-            number of channels and both data formats; others are multiplied, from black, and
-            clipped. Of 4 channels the last is alpha, as in Keras, and stays.
+            The first groups of all class folders alike are for validation, or, with a `split_seed`,
+            those that it chooses. Make both subsets with the same roots and classes. Deep-copied
+            or pickled flows do not keep this function.
+        rng: `"keras"` for NumPy's global generator; or `"per_sample"`, with which the parameters of
+            a sample depend only on the flow's `seed`, the epoch and the sample's position in the
+            flow, and the order of an epoch on the seed and the epoch. Batches are then the same for
+            any workers, threads, processes and batch size, by `next` and by index; NumPy's global
+            state is neither read nor written; and the flow's `state_dict()` and `load_state_dict()`
+            save and restore a position within an epoch. Distributions are those of Keras. An epoch
+            ends when `next` has returned its last batch, or with `on_epoch_end`, which `fit` calls;
+            call `fit` without `steps_per_epoch`, with which Keras reads across epochs. If a flow
+            gets no `seed`, it draws one and keeps it as its `seed`. Draws of your own functions are
+            not covered. The numbers are those of Philox-4x64-10 with the key (seed, 0) and the
+            counter (block, sample, epoch, 1), or (block, 0, epoch, 0) for orders.
+        corrected: bool, whether to correct two errors of Keras. First, rotation, shear and zoom are
+            about the true centre of images that are not square, `height_shift_range` moves rows and
+            `width_shift_range` columns; square images without shifts are as in Keras. Second,
+            `brightness_range` keeps the range of the values: 0 to 255 for image files and arrays of
+            uint8; else the narrowest of 0 to 1, 0 to 255 and 0 to 65535 that holds all values, or
+            else their minimum to maximum. The range is taken from all images of an array in memory,
+            else from each image before its warp. From 0 to 255, values change as in Keras, but for
+            any number of channels and both data formats; in other ranges, their distance from black
+            is multiplied; all are clipped. Of 4 channels the last is alpha, and stays, as in Keras.
         threads: None, or an int, how many threads build a batch; None for one on each core that the
             process may use. Batches stay the same. With a `preprocessing_function` or an overridden
-            method, which need not be safe in threads, only the reading of files is shared.
+            method, which may not be thread-safe, threads share only the reading of files.
 
     Raises:
-        TypeError, ValueError: if an argument is not of the form above; of those up to `dtype`, as
-            in Keras, only `data_format`, `validation_split`, `zoom_range` and `brightness_range`
-            are looked at. By flows with a `subset`: if `split_groups` does not give each sample a
-            group, or all of them the same.
+        TypeError, ValueError: if an argument does not have the form above; of those up to `dtype`,
+            only `data_format`, `validation_split`, `zoom_range` and `brightness_range` are checked,
+            as in Keras. Flows with a `subset` raise them if `split_groups` gives a sample no group,
+            or all samples the same.
 
     Warns:
         UserWarning: once, if the compiled warp of the extra `fast` differs from SciPy's on this
-            machine and SciPy's is used; without `corrected`, once when a warp meets an image that
-            is not square, and once when `brightness_range` meets one with values from 0 to 1; by
-            flows, if a split by `split_seed` or `split_groups` is more than 5 percentage points off
+            machine and SciPy's is used; without `corrected`, once when an image that is not square
+            is warped, and once when `brightness_range` meets values from 0 to 1; from flows, if a
+            split by `split_seed` or `split_groups` is more than 5 percentage points off
             `validation_split`, or leaves a class out of a subset.
 
     Example:
@@ -216,13 +216,13 @@ class MultiDirImageDataGenerator(Transformer):
     ) -> None:  # fmt: skip
         """Finds the statistics for `featurewise_*` and `zca_whitening`.
 
-        Of an array, they are Keras', bit for bit. Of a flow or of folders, they are computed in one
-        pass, in float64, over the images for training, before any random transform; a batch is in
-        memory at a time, and with `zca_whitening` a few matrices of
-        `8 * (height * width * channels) ** 2` bytes. Unlike Keras with an array, this takes account
-        of `preprocessing_function` and samplewise normalisation, which come before these
-        statistics, and whitening leaves out directions in which images do not differ, such as
-        constant pixels, where Keras divides by little more than `zca_epsilon`.
+        For an array, they are Keras', bit for bit. For a flow or folders, they are computed in one
+        pass, in float64, over the images for training, before any random transform; in memory are
+        only one batch and, with `zca_whitening`, a few matrices of
+        `8 * (height * width * channels) ** 2` bytes. Unlike Keras' statistics of an array, these
+        include the effect of `preprocessing_function` and samplewise normalisation, which are
+        applied before them; and whitening leaves out directions in which images do not differ,
+        such as constant pixels, where Keras divides by little more than `zca_epsilon`.
 
         Args:
             x: array of shape `(num_samples, height, width, channels)` (channels second with
@@ -231,14 +231,14 @@ class MultiDirImageDataGenerator(Transformer):
                 name to folder, as for `flow_from_directories`.
             augment: bool, for arrays only: whether to take randomly transformed images.
             rounds: int, for arrays only: how many times each is transformed.
-            seed: None, or an int that these transforms depend on.
+            seed: None, or an int, the seed of these transforms.
             **flow_options: for folders only: arguments of `flow_from_directories` that say which
                 images are read and how, such as `target_size`, `color_mode` and `classes`.
 
         Raises:
             TypeError: if `x` is another iterator, or one path, or if options do not go with it.
-            ValueError: as in Keras, if an array is not of rank 4; if a flow is not for training, or
-                is to be augmented, or has another `data_format`; as in `flow_from_directories`.
+            ValueError: as in Keras, if an array is not of rank 4; if a flow is not for training,
+                has another `data_format` or comes with `augment`; as in `flow_from_directories`.
             MemoryError: if `zca_whitening` needs more memory than there is.
 
         Example:
@@ -258,7 +258,7 @@ class MultiDirImageDataGenerator(Transformer):
             fit_generator(self, x)
         elif self.rng == "per_sample" and seed is not None:
             # Keras transforms the images one after the other.
-            with self._stream.in_turn(seed):
+            with self._stream.samples_in_turn(seed):
                 super().fit(x, augment=augment, rounds=rounds)
         else:
             super().fit(x, augment=augment, rounds=rounds, seed=seed)
@@ -328,7 +328,7 @@ class MultiDirImageDataGenerator(Transformer):
         cache: Any = None,
         workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10,
     ) -> DirectoryIterator:  # fmt: skip
-        """Batches of transformed images from one folder, as Keras' `flow_from_directory` does.
+        """Batches of transformed images from one folder, as in Keras' `flow_from_directory`.
 
         For several folders, or for checks that Keras leaves out, see `flow_from_directories`.
 
@@ -339,7 +339,7 @@ class MultiDirImageDataGenerator(Transformer):
             All others are shared by several flows; the docstring of the class explains them.
 
         Returns:
-            A flow, an instance of Keras' `DirectoryIterator`, as `flow_from_directories` returns.
+            A flow, an instance of Keras' `DirectoryIterator`, as in `flow_from_directories`.
 
         Raises:
             ValueError: as in Keras, if `color_mode`, `class_mode` or `subset` is unknown.
@@ -392,7 +392,7 @@ class MultiDirImageDataGenerator(Transformer):
 
         The classes of these two roots are benign, malignant and unclear, with the labels 0, 1 and
         2 in both. Images are ordered by root, as given, then by class, then by path. With one root,
-        everything equals `flow_from_directory`, but for the checks. Nothing is copied or moved.
+        only the checks differ from `flow_from_directory`. Nothing is copied or moved.
 
         Args:
             directories: the roots: a sequence of paths (str or PathLike), or a mapping from source
@@ -423,12 +423,12 @@ class MultiDirImageDataGenerator(Transformer):
             ValueError: if there is no root, if one is given twice or lies in another, if no root
                 holds an image of the classes, if `subset` is empty, if `classes` names a folder
                 twice or with its path, if `cache` lies in a root or has too little room, or if
-                another argument is none of the above.
-            OSError: if an image cannot be read, naming it; at once with `cache`, else in its batch.
+                another argument has a value that is not listed above.
+            OSError: if an image cannot be read; at once with `cache`, else in its batch.
 
         Warns:
-            UserWarning: of a named folder in no root, a hidden folder that became a class, a folder
-                that cannot be read, and a root without any image, or without any in the subset.
+            UserWarning: if a folder in `classes` is in no root, a hidden folder became a class, a
+                folder cannot be read, or a root has no image at all, or none in the subset.
 
         Example:
         >>> import tempfile
@@ -482,7 +482,7 @@ class MultiDirImageDataGenerator(Transformer):
                 `flow_from_directories`; or `"raw"` for the values of `y_col` as they are, or
                 `"multi_output"` for a list with the values of each column.
             validate_filenames: bool, whether to leave out, with a warning, rows without a file.
-            **kwargs: arguments that Keras knows as deprecated. Like Keras, it ignores others.
+            **kwargs: deprecated arguments of Keras' method. Others are ignored, as in Keras.
             All others are shared by several flows; the docstring of the class explains them.
 
         Returns:
@@ -534,40 +534,40 @@ class MultiDirImageDataGenerator(Transformer):
     ) -> SegmentationIterator:  # fmt: skip
         """Batches of images and masks, transformed together, from arrays.
 
-        For each pair, parameters are drawn once. The image gets what Keras' `flow` gives it for
+        For each pair, parameters are drawn once. The image is the one that Keras' `flow` gives for
         the same seed, bit for bit. The mask gets the same warp and flips at order 0: its pixels
         move and never mix, so that it keeps its dtype, its rank and its set of values. Brightness,
-        channel shift, `preprocessing_function`, `rescale` and all normalisation leave it alone. An
-        `apply_transform` that a subclass overrides moves masks too; it must move pixels only, and
-        the same way for the same parameters.
+        channel shift, `preprocessing_function`, `rescale` and all normalisation leave it alone. If
+        a subclass overrides `apply_transform`, that method moves the masks, too; it must only move
+        pixels, and in the same way for the same parameters.
 
         Args:
             x: the images, of shape `(num_samples, height, width, channels)`, or channels second
                 with `data_format="channels_first"`; any number of channels. Or a list or tuple of
                 the images and further inputs, each with one item per sample, which are passed on.
-            y: the masks, of shape `(num_samples, height, width)` or, with classes, one-hot or other
-                channels, `(num_samples, height, width, channels)`, of any integer, bool or float
-                dtype. Or a list, tuple or dict of such arrays.
+            y: the masks, of shape `(num_samples, height, width)` or, for one-hot or other channels,
+                `(num_samples, height, width, channels)`, of any integer, bool or float dtype. Or a
+                list, tuple or dict of such arrays.
             sample_weight: None, or weights of shape `(num_samples,)`, or maps of shape
-                `(num_samples, height, width)`, which are warped with the masks and are 0 where the
-                warp left the image, if the images or the masks have a constant there. Or a list,
-                tuple or dict of these.
+                `(num_samples, height, width)`, which are warped with the masks, and become 0 where
+                the warp leaves pixels empty if a constant fills images or masks. Or a list, tuple
+                or dict of these.
             save_to_dir: as in every flow. Masks are written as they are after the warp, with
                 `_mask` after the name of the image: integer masks as PNG, others as `.npy`.
             target_size: None, or two ints, (height, width), to which images and masks are resized
                 before they are transformed.
             mask_fill_mode: None for the generator's `fill_mode`, or `"nearest"`, `"constant"`,
-                `"reflect"` or `"wrap"`: how masks are filled where the warp left the image.
+                `"reflect"` or `"wrap"`: how to fill what the warp leaves empty in masks.
             mask_cval: number, the value that `"constant"` fills masks with.
             num_classes: None, or an int: masks of the integers 0 to `num_classes - 1` become
-                one-hot, in a channel axis and the generator's dtype. Or a structure of these.
+                one-hot, with a channel axis and the generator's dtype. Or these in `y`'s structure.
             mask_preprocessing_function: None, or a function that is called with each mask after
                 the warp and before `num_classes`, and returns the mask that the model gets.
             All others are shared by several flows; the docstring of the class explains them.
 
         `x`, `y` and `sample_weight` may be anything with `shape`, `dtype`, a length and item
-        access: an array in memory, a `np.memmap`, an h5py or zarr data set. One sample is read at
-        a time; nothing is copied or cast beforehand, and nothing is written to.
+        access: an array in memory, a `np.memmap`, an h5py or zarr data set. Samples are read one
+        by one; arrays are not copied or cast as a whole, and never written to.
 
         Returns:
             A flow, whose batches are `(images, masks)` or `(images, masks, weights)`: images of the
@@ -577,10 +577,10 @@ class MultiDirImageDataGenerator(Transformer):
             prefer a dict or a tuple: `fit` on TensorFlow accepts no lists.
 
         Raises:
-            TypeError: if an array lacks one of the above, or holds objects.
+            TypeError: if an array has no `shape`, `dtype`, length or item access, or holds objects.
             ValueError: if lengths, ranks or sizes do not fit; if `subset` is empty; if masks hold
                 NaN or values outside `num_classes` (for arrays in memory at once, for others when
-                they are read, naming the sample); if another argument is none of the above.
+                they are read); if another argument has a value that is not listed above.
 
         Example:
         >>> import numpy as np
@@ -620,9 +620,9 @@ class MultiDirImageDataGenerator(Transformer):
     ) -> SegmentationDirectoryIterator:  # fmt: skip
         """Batches of images and masks, transformed together, from files in several folders.
 
-        `flow_segmentation` tells how both are transformed. The n-th folder of images belongs to the
-        n-th folder of masks, and an image to the mask with the same path below its folder, but for
-        the extension:
+        Both are transformed as in `flow_segmentation`. The n-th folder of images belongs to the
+        n-th folder of masks, and an image to the mask with the same path below its folder, except
+        for the extension:
 
         ```
         clinic_a/images/        clinic_a/masks/
@@ -649,10 +649,10 @@ class MultiDirImageDataGenerator(Transformer):
             All others are shared by several flows; the docstring of the class explains them.
 
         Images are read as Keras reads them. Masks keep the values of their files: the indices of a
-        palette, 8 bits per channel, 16 bits in one channel, floats; depths that Pillow would scale
-        are refused. `.npy` files hold one image or mask, of shape `(height, width)` or with
-        channels in the generator's `data_format`; `color_mode` and `mask_colors` do not apply to
-        them, and pickled objects in them are refused.
+        palette, 8 bits per channel, 16 bits in one channel, floats; files that Pillow would scale
+        to 8 bits are refused. An `.npy` file holds one image or mask, of shape `(height, width)` or
+        with channels in the generator's `data_format`; `color_mode` and `mask_colors` do not apply
+        to it, and pickled objects are refused.
 
         Returns:
             A flow, whose batches are `(images, masks)`; masks have the shape
@@ -661,17 +661,17 @@ class MultiDirImageDataGenerator(Transformer):
             `image_directories`, `mask_directories` and `samples`.
 
         Raises:
-            TypeError: if one path is given for folders, or what is no path, also by `mask_path`.
+            TypeError: if the folders are a single path or no paths, or `mask_path` returns no path.
             FileNotFoundError, NotADirectoryError: if a root or `save_to_dir` is no folder.
             ValueError: if roots overlap; if images lack masks, masks lack images, a file cannot be
-                read, or sizes differ within pairs (all are named at once, with the first ten paths
-                of each kind); if a mask holds NaN, a colour that `mask_colors` does not list, or a
-                value outside `num_classes` (when it is read, with its path); if another argument is
-                none of the above.
+                read, or sizes differ within pairs (one error names the first ten paths of each
+                kind); if a mask holds NaN, a colour that `mask_colors` does not list, or a value
+                outside `num_classes` (when it is read); if another argument has a value that is not
+                listed above.
 
         Warns:
-            UserWarning: if masks are JPEG files, which do not keep values, or partly of 1 bit, of
-                grey levels and of palettes; if a root holds no pair, or none in the subset.
+            UserWarning: if masks are JPEG files, which do not keep values, or mix bits, grey levels
+                and palettes; if a root holds no pair, or none in the subset.
 
         Example:
         >>> import tempfile

@@ -1,4 +1,4 @@
-"""Work on the samples of a batch in threads: started when first needed, in each process its own."""
+"""Threads that share the work on a batch; each process starts its own when it needs them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Threads start one by one as they are asked for; this only bounds what many callers can ask for.
-MOST_THREADS = 256
+# Threads start one by one when they are needed; this only limits the sum over many callers.
+MAX_THREADS = 256
 
 
 def num_cores() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -27,15 +27,16 @@ def num_cores() -> int:
 def run_all(
     function: Callable[[Item], Result], items: Sequence[Item], threads: int | None
 ) -> list[Result]:
-    """What `function` returns for each of some items, computed in several threads.
+    """Calls a function for each item in several threads, and returns its results in order.
 
-    The calling thread is one of them. If calls fail, no more are begun, those that run are waited
-    for, and the error of the first item that failed is raised, which is that of a plain loop.
+    The calling thread is one of them. If a call fails, no more calls are begun, the running ones
+    are waited for, and the error of the first failed item is raised, as in a plain loop.
 
     Args:
-        function: what is called with each item.
-        items: the items; they are begun in their order.
-        threads: how many threads share the work; None for as many as there are cores to use.
+        function: the function, which is called with each item.
+        items: the items; their calls begin in this order.
+        threads: how many threads share the work; None for one on each core that the process may
+            use.
     """
     num_threads = min(threads or num_cores(), len(items))
     results: dict[int, Result] = {}
@@ -46,7 +47,7 @@ def run_all(
         for position in positions:
             try:
                 results[position] = function(items[position])
-            except BaseException as error:  # the caller gets it, whatever it is
+            except BaseException as error:  # raised below, whatever it is
                 errors[position] = error
             if errors:
                 return
@@ -65,16 +66,16 @@ def run_all(
 
 
 def check_threads(threads: Any) -> None:
-    """Refuses a `threads` that is neither None nor a number of threads."""
+    """Refuses a `threads` that is neither None nor a positive integer."""
     if threads is not None and not (isinstance(threads, Integral) and int(threads) > 0):
         raise ValueError(f"`threads` must be None or a positive integer. Received: {threads!r}")
 
 
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(MOST_THREADS, "multiflow")
+    return ThreadPoolExecutor(MAX_THREADS, "multiflow")
 
 
 if hasattr(os, "register_at_fork"):
-    # A forked process has the pool, but none of its threads.
+    # A forked process inherits the pool, but not its threads.
     os.register_at_fork(after_in_child=_pool.cache_clear)

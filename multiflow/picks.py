@@ -1,4 +1,4 @@
-"""Which samples a batch is made of: what an order gives, and draws and targets read."""
+"""The samples that a batch is made of: an `Order` gives them, draws and targets read them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Picks:
 
     Attributes:
         positions: int array of shape `(n,)`, the positions of the samples in the flow.
-        repeats: int array of shape `(n,)`, how often each sample came before in the epoch, so that
-            a repeated one is augmented anew.
+        repeats: int array of shape `(n,)`, how many times each sample came earlier in the epoch, so
+            that a repeated one is augmented anew.
         epoch: the number of the epoch.
     """
 
@@ -24,7 +24,7 @@ class Picks:
 
     @classmethod
     def once(cls, positions: np.ndarray, epoch: int = 0) -> Picks:
-        """Samples of which none came before."""
+        """Samples that come for the first time in their epoch."""
         return cls(positions, np.broadcast_to(0, len(positions)), epoch)
 
     def __len__(self) -> int:

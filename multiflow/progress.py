@@ -10,20 +10,20 @@ import keras
 
 Item = TypeVar("Item")
 
-# How many seconds work on many folders or files may take before it needs a bar.
+# Seconds of work on many folders or files before a bar appears.
 PATIENCE = 3.0
 
 
 def with_progress(
     items: Iterable[Item], total: int, unit: str, *, patience: float = 0.0
 ) -> Iterator[Item]:
-    """Items that are worked on one by one, with a bar; none if Keras' interactive logging is off.
+    """Yields items one by one and shows a bar, unless Keras' interactive logging is off.
 
     Args:
         items: the items.
-        total: how many there are.
-        unit: what one is called.
-        patience: after how many seconds the bar appears.
+        total: the number of items.
+        unit: the name of one item, such as "file".
+        patience: the seconds before the bar appears.
     """
     is_shown = keras.config.is_interactive_logging_enabled()
     bar = keras.utils.Progbar(total, verbose=int(is_shown), unit_name=unit)

@@ -34,7 +34,7 @@ def write_samples(directory: str | os.PathLike[str], *, seed: int = 0) -> dict[s
     ```
 
     Args:
-        directory: the folder to write to; made if it does not exist. Files of the same names are
+        directory: the folder to write to; created if missing. Files of the same names are
             overwritten.
         seed: int, the seed of the drawings. NumPy's global generator is not used.
 
@@ -65,7 +65,7 @@ def write_samples(directory: str | os.PathLike[str], *, seed: int = 0) -> dict[s
 def write_segmentation_samples(
     directory: str | os.PathLike[str], *, seed: int = 0
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Writes the same kinds of images with masks, from two sources.
+    """Writes images like those of `write_samples`, from two sources, with masks.
 
     ```
     directory/
@@ -78,7 +78,7 @@ def write_segmentation_samples(
     A mask is a PNG with a palette, in which 0 is the ground, 1 a circle, 2 a square, 3 a triangle.
 
     Args:
-        directory: the folder to write to; made if it does not exist. Files of the same names are
+        directory: the folder to write to; created if missing. Files of the same names are
             overwritten.
         seed: int, the seed of the drawings. NumPy's global generator is not used.
 
@@ -119,7 +119,7 @@ def _draw(num_corners: int, paint: Painter, rng: np.random.Generator) -> tuple[I
     width, height = (int(side) for side in rng.integers(80, 129, 2))
     radius = rng.uniform(0.22, 0.4) * min(width, height)
     centre = np.array([width, height]) / 2 + rng.uniform(-0.08, 0.08, 2) * min(width, height)
-    # The lowest side lies flat, but for a small turn.
+    # The lowest side is horizontal, but for a small rotation.
     first = np.pi / 2 + np.pi / num_corners + rng.uniform(-0.2, 0.2)
     angles = first + np.linspace(0, 2 * np.pi, num_corners, endpoint=False)
     points = centre + radius * np.column_stack([np.cos(angles), np.sin(angles)])
@@ -129,7 +129,7 @@ def _draw(num_corners: int, paint: Painter, rng: np.random.Generator) -> tuple[I
 def _paint_photo(points: Points, size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
     ground = rng.integers(60, 196, 3) + rng.integers(-30, 31, (4, 4, 3))
     image = Image.fromarray(ground.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
-    # Half the range away from the ground in each channel, so that the shape stands out.
+    # Half the range away from the ground in each channel, so that the shape is seen.
     colour = tuple(int(value) for value in (ground[0, 0] + 128) % 256)
     ImageDraw.Draw(image).polygon([tuple(point) for point in points], fill=colour)
     image = image.filter(ImageFilter.GaussianBlur(1))

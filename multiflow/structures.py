@@ -1,4 +1,4 @@
-"""Arrays in lists, tuples and dicts: taken apart with their names, and put together again."""
+"""Lists, tuples and dicts of arrays: taken apart into named arrays, and put together again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def leaves(structure: Any, name: str) -> list[tuple[str, Any]]:
-    """The arrays in a structure, each with what Python calls it.
+    """The arrays in a structure, each with the expression that names it.
 
     Example:
     >>> leaves({"cell": 1, "edge": [2, 3]}, "y")
@@ -39,7 +39,7 @@ def rebuild(structure: Any, values: Iterator[Any]) -> Any:
 
 
 def spread(value: Any, structure: Any, name: str) -> list[Any]:
-    """One value for each leaf of a structure: `value` itself, or its own leaves.
+    """One value for each leaf of a structure: `value` for all of them, or the leaves of `value`.
 
     Raises:
         ValueError: if `value` is a structure of another form.

@@ -1,1 +1,1 @@
-"""Stage 3: parameters, drawn once for a sample, transform its image and what goes with it."""
+"""Stage 3: parameters, drawn once for a sample, transform its image, its masks and its weights."""

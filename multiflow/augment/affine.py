@@ -1,4 +1,4 @@
-"""Where the pixels of a transformed image come from: Keras' matrix, and the modes outside of it."""
+"""Keras' matrix of an affine transform, and the fill modes for pixels from outside the image."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Any
 
 import numpy as np
 
-# The fill modes that Keras documents. SciPy knows more, which images may use and masks may not.
+# The fill modes that Keras documents. SciPy has more, which are allowed for images only.
 FILL_MODES = ("nearest", "constant", "reflect", "wrap")
-# The position of pixels that a constant fills.
+# Stands for the position of a pixel that a constant fills.
 OUTSIDE = -1
 
 
 def affine_matrix(
     parameters: Mapping[str, Any], height: int, width: int, *, corrected: bool = False
 ) -> np.ndarray | None:
-    """From coordinates of the transformed image to those of the image, as Keras computes it.
+    """The matrix from coordinates of the transformed image to those of the original, as in Keras.
 
     Args:
         parameters: what `get_random_transform` drew.
-        height: of the image, in pixels.
-        width: of the image, in pixels.
-        corrected: whether to turn, shear and zoom about the true centre of an image that is not
-            square, and to let `"tx"` shift rows and `"ty"` columns. Keras has both the wrong way.
+        height: the height of the image, in pixels.
+        width: the width of the image, in pixels.
+        corrected: whether to rotate, shear and zoom about the true centre of an image that is not
+            square, and to let `"tx"` shift rows and `"ty"` columns. Keras swaps the axes of both.
 
     Returns:
         Array of shape `(2, 3)`, by which (row, column, 1) is multiplied, or None if the parameters
-        leave the image where it is.
+        do not move pixels.
 
-    Source: `apply_affine_transform` of Keras. Its products and their order are kept, for they
+    Source: `apply_affine_transform` of Keras. Its products and their order are kept, since they
     decide the last bit of each coordinate.
     """
     theta, shear = parameters.get("theta", 0), parameters.get("shear", 0)

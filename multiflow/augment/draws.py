@@ -1,4 +1,4 @@
-"""Random numbers: the parameters of transforms, drawn as Keras draws them or for each sample."""
+"""Draws the random parameters of transforms, in Keras' way or for each sample by itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from multiflow.picks import Picks
 
 Parameters = dict[str, Any]
 
-# The parameters in Keras' order, with the values of those that are not drawn.
+# The parameters in Keras' order, with their values if they are not drawn.
 _CONSTANTS: Parameters = {
     "theta": 0,
     "tx": 0,
@@ -33,32 +33,32 @@ _CONSTANTS: Parameters = {
     "brightness": None,
 }
 _PLACES = {name: place for place, name in enumerate(_CONSTANTS)}
-# What the numbers of a Philox generator are for, as a part of its counter.
+# The purpose of random numbers, a part of the counter of their Philox generator.
 _FOR_ORDER, _FOR_TRANSFORM = 0, 1
 
 
 class Stream(threading.local):
-    """The random numbers of the sample that a thread draws for, by `rng="per_sample"`.
+    """The random numbers of the sample that a thread draws for, with `rng="per_sample"`.
 
-    A generator owns one. They come to its `get_random_transform` by this way because a user's
-    override of it need not pass on anything.
+    Each generator owns one. `get_random_transform` takes its numbers from here and not from an
+    argument, which a user's override of it might not pass on.
     """
 
-    _give: Callable[[], np.ndarray] | None = None
+    _next_numbers: Callable[[], np.ndarray] | None = None
 
     @contextlib.contextmanager
-    def of(self, give: Callable[[], np.ndarray]) -> Iterator[None]:
-        """While it lasts, the numbers of this thread are those that `give` returns."""
-        before, self._give = self._give, give
+    def numbers_from(self, next_numbers: Callable[[], np.ndarray]) -> Iterator[None]:
+        """In this context, the thread's draws use the numbers that `next_numbers` returns."""
+        before, self._next_numbers = self._next_numbers, next_numbers
         try:
             yield
         finally:
-            self._give = before
+            self._next_numbers = before
 
-    def in_turn(self, seed: int) -> AbstractContextManager[None]:
-        """While it lasts, draws are for the samples 0, 1, 2 and so on."""
+    def samples_in_turn(self, seed: int) -> AbstractContextManager[None]:
+        """In this context, the thread's draws are for the samples 0, 1, 2 and so on."""
         samples = itertools.count()
-        return self.of(lambda: _sample_numbers(seed, 0, next(samples)))
+        return self.numbers_from(lambda: _sample_numbers(seed, 0, next(samples)))
 
     def draw(self, generator: Any, shape: tuple[int, ...], seed: int | None) -> Parameters:
         """The parameters of the sample, without NumPy's global generator.
@@ -66,31 +66,31 @@ class Stream(threading.local):
         Args:
             generator: the generator with the ranges.
             shape: the shape of the image.
-            seed: None, or what the numbers depend on alone.
+            seed: None, or a seed, on which alone the parameters then depend.
         """
         if seed is not None:
             numbers = _sample_numbers(seed, 0, 0)
-        elif self._give is not None:
-            numbers = self._give()
+        elif self._next_numbers is not None:
+            numbers = self._next_numbers()
         else:
             numbers = np.random.default_rng().random(len(_CONSTANTS))
-        return _transforms_of(generator, shape, numbers[np.newaxis])[0]
+        return _parameters_of(generator, shape, numbers[np.newaxis])[0]
 
     def __reduce__(self) -> tuple[type[Stream], tuple[()]]:
-        return Stream, ()  # a copy is in the middle of nothing
+        return Stream, ()  # no context of the original holds for a copy
 
 
 class GlobalDraws(NamedTuple):
-    """Draws in Keras' way: all from NumPy's global generator, in turn."""
+    """Draws in Keras' way: one after the other from NumPy's global generator."""
 
     def draw(self, generator: Any, shape: tuple[int, ...], picks: Picks) -> list[Parameters]:
-        """The parameters of all picks, by Keras' own method."""
+        """The parameters of all picks, as Keras' own method draws them."""
         return draw_transforms(generator, shape, len(picks))
 
     def draw_one(
         self, generator: Any, shape: tuple[int, ...], picks: Picks, number: int
     ) -> Parameters:
-        """The parameters of one pick, by the generator's method, which may be overridden."""
+        """The parameters of pick `number`, by the generator's method, which may be overridden."""
         return generator.get_random_transform(shape)
 
 
@@ -99,9 +99,9 @@ class SampleDraws(NamedTuple):
 
     Attributes:
         seed: the seed of the flow.
-        stream: that of the generator, for a `get_random_transform` that is overridden.
-        keys: None, or an int array with the number that stands for each sample of the flow in the
-            counter; their positions by default.
+        stream: the stream of the generator, for an overridden `get_random_transform`.
+        keys: int array, the number of each sample in the counter of its random numbers; None for
+            the positions of the samples in the flow.
     """
 
     seed: int
@@ -109,17 +109,17 @@ class SampleDraws(NamedTuple):
     keys: np.ndarray | None = None
 
     def draw(self, generator: Any, shape: tuple[int, ...], picks: Picks) -> list[Parameters]:
-        """The parameters of all picks, by Keras' own method."""
+        """The parameters of all picks, with Keras' distributions."""
         numbers = np.empty((len(picks), len(_CONSTANTS)))
         for number, row in enumerate(numbers):
             row[:] = self._numbers(picks, number)
-        return _transforms_of(generator, shape, numbers)
+        return _parameters_of(generator, shape, numbers)
 
     def draw_one(
         self, generator: Any, shape: tuple[int, ...], picks: Picks, number: int
     ) -> Parameters:
-        """The parameters of one pick, by the generator's method, which may be overridden."""
-        with self.stream.of(lambda: self._numbers(picks, number)):
+        """The parameters of pick `number`, by the generator's method, which may be overridden."""
+        with self.stream.numbers_from(lambda: self._numbers(picks, number)):
             return generator.get_random_transform(shape)
 
     def _numbers(self, picks: Picks, number: int) -> np.ndarray:
@@ -129,14 +129,14 @@ class SampleDraws(NamedTuple):
 
 
 class NoDraws(NamedTuple):
-    """For samples that are not transformed: None in the place of parameters, and nothing drawn."""
+    """Draws nothing, for samples that are not transformed: their parameters are None."""
 
     def draw(self, generator: Any, shape: tuple[int, ...], picks: Picks) -> list[None]:
         """None for each pick."""
         return [None] * len(picks)
 
     def draw_one(self, generator: Any, shape: tuple[int, ...], picks: Picks, number: int) -> None:
-        """None."""
+        """None for pick `number`."""
 
 
 Draws = GlobalDraws | SampleDraws | NoDraws
@@ -145,7 +145,7 @@ Draws = GlobalDraws | SampleDraws | NoDraws
 def draw_transforms(
     generator: _keras.ImageDataGenerator, shape: tuple[int, ...], count: int
 ) -> list[Parameters]:
-    """What `count` calls of `get_random_transform(shape)` give, with the same random state after.
+    """The results of `count` calls of `get_random_transform(shape)`; leaves the same random state.
 
     Args:
         generator: a generator whose `get_random_transform` is Keras' own. It is called image by
@@ -158,14 +158,14 @@ def draw_transforms(
     lows, highs = zip(*ranges.values(), strict=True)
     if choices or not all(isinstance(bound, Real) for bound in (*lows, *highs)):
         return [generator.get_random_transform(shape) for _ in range(count)]
-    # NumPy fills the rows one by one, with the arithmetic of a call for each number.
+    # NumPy fills row after row, and computes each number as a call for it alone does.
     drawn = np.random.uniform(lows, highs, (count, len(ranges)))
     return _finish(generator, shape, dict(zip(ranges, drawn.T.tolist(), strict=True)))
 
 
 @contextlib.contextmanager
 def random_state_kept() -> Iterator[None]:
-    """Afterwards, NumPy's and Python's global generators are where they were before."""
+    """Restores NumPy's and Python's global random states at the end of the context."""
     of_numpy, of_python = np.random.get_state(legacy=False), random.getstate()
     try:
         yield
@@ -180,19 +180,19 @@ def order_of_epoch(seed: int, epoch: int, count: int) -> np.ndarray:
 
 
 def _sample_numbers(seed: int, epoch: int, sample: int, repeat: int = 0) -> np.ndarray:
-    """A number from [0, 1) for each parameter, whether or not it is drawn."""
+    """A number from [0, 1) for each parameter, even for those that are not drawn."""
     bits = _philox((seed, repeat), epoch, sample, _FOR_TRANSFORM).random_raw(len(_CONSTANTS))
     return (bits >> np.uint64(11)) * 2.0**-53
 
 
 def _philox(key: tuple[int, int], epoch: int, sample: int, purpose: int) -> np.random.Philox:
-    # The bits of a bit generator are the same in all versions of NumPy.
+    # NumPy guarantees that the bits of a bit generator stay the same in all versions.
     counter = np.array([0, sample, epoch, purpose], np.uint64)
     return np.random.Philox(key=np.array(key, np.uint64), counter=counter)
 
 
-def _transforms_of(generator: Any, shape: tuple[int, ...], numbers: np.ndarray) -> list[Parameters]:
-    """The parameters that numbers from [0, 1), one per sample and parameter, stand for."""
+def _parameters_of(generator: Any, shape: tuple[int, ...], numbers: np.ndarray) -> list[Parameters]:
+    """Turns numbers from [0, 1), one per sample and parameter, into parameters."""
     choices = _choices(generator)
     drawn = {
         name: (low + (high - low) * numbers[:, _PLACES[name]]).tolist()
@@ -227,7 +227,7 @@ def _finish(
 
 
 def _shifts(generator: Any) -> dict[str, tuple[Any, int]]:
-    """The range of each shift, and the axis of whose length a fraction is meant."""
+    """The range of each shift, and the axis whose length a fraction refers to."""
     return {
         "tx": (generator.height_shift_range, generator.row_axis),
         "ty": (generator.width_shift_range, generator.col_axis),
@@ -235,7 +235,7 @@ def _shifts(generator: Any) -> dict[str, tuple[Any, int]]:
 
 
 def _choices(generator: Any) -> dict[str, np.ndarray]:
-    """The values between which Keras chooses shifts; an integer `n` stands for `range(n)`."""
+    """The values from which Keras chooses each shift; an integer `n` stands for `range(n)`."""
     return {
         name: np.arange(int(shift_range))
         if isinstance(shift_range, Integral)
@@ -246,7 +246,7 @@ def _choices(generator: Any) -> dict[str, np.ndarray]:
 
 
 def _ranges(generator: Any, choices: Container[str]) -> dict[str, tuple[Any, Any]]:
-    """The interval of each number drawn for an image, in Keras' order, but for choices."""
+    """The interval of each number drawn for an image, without `choices`, in Keras' order."""
     zoom = generator.zoom_range
     symmetric = {
         "theta": generator.rotation_range,
@@ -277,9 +277,9 @@ def check_rng(rng: Any) -> None:
 
 
 class _ForkGuard:
-    """Keeps NumPy's global generator from being locked for ever in a forked process.
+    """Keeps NumPy's global generator from staying locked in a forked process.
 
-    NumPy draws arrays without the interpreter lock, so that a fork by another thread can fall into
+    NumPy draws arrays without the interpreter lock, so that another thread can fork the process in
     the middle of a draw.
     """
 

@@ -1,7 +1,7 @@
 """SciPy's affine warp at orders 0 and 1 as compiled loops; needs numba, from the extra `fast`.
 
 The arithmetic is that of `scipy.ndimage.affine_transform`, operation for operation, so that results
-are equal bit for bit; `multiflow.augment.warp` checks that they are, on the machine at hand.
+are equal bit for bit; `multiflow.augment.warp` checks this on each machine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NEAREST, CONSTANT, REFLECT, WRAP = range(len(FILL_MODES))
 
 
 class Pixels(NamedTuple):
-    """An image as a flat array, and how far apart its pixels and its channels lie in it."""
+    """An image as a flat array, with the distances in it between pixels and between channels."""
 
     values: np.ndarray
     pixel_stride: int
@@ -26,10 +26,10 @@ class Pixels(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    """Where the pixels of a warped and then flipped image come from.
+    """The warp of an image, and the flips after it.
 
-    The rows of `matrix` are `(per_row, per_column, offset, late_offset)`, of which one offset is 0:
-    before the flips, pixel `(i, j)` comes from `offset + i * per_row + j * per_column +
+    A row of `matrix` is `(per_row, per_column, offset, late_offset)`, and one of the two offsets is
+    0. Before the flips, pixel `(i, j)` comes from `offset + i * per_row + j * per_column +
     late_offset`, added in this order.
     """
 
@@ -43,7 +43,7 @@ class Geometry(NamedTuple):
 
 @compiled
 def coordinate(geometry: Geometry, row: int, column: int) -> tuple[float, float]:
-    """Where a pixel comes from, as SciPy rounds it: step by step, nothing fused."""
+    """The coordinate that a pixel comes from, rounded as in SciPy: after each operation."""
     matrix = geometry.matrix
     i = geometry.height - 1 - row if geometry.flip_rows else row
     j = geometry.width - 1 - column if geometry.flip_columns else column
@@ -55,7 +55,7 @@ def coordinate(geometry: Geometry, row: int, column: int) -> tuple[float, float]
 
 @compiled
 def fold(x: float, length: int, fill_mode: int) -> float:
-    """A coordinate outside the image folded back into it; `OUTSIDE` for a constant."""
+    """Maps a coordinate outside the image to one inside; to `OUTSIDE` for a constant."""
     last = length - 1
     if fill_mode == NEAREST or 0.0 <= x <= last:
         return x
@@ -79,10 +79,11 @@ def fold(x: float, length: int, fill_mode: int) -> float:
 
 
 @compiled
-def run_inside(geometry: Geometry, i: int, with_neighbours: bool) -> tuple[int, int]:
-    """The first pixel of a row that comes from inside the image, and the one after the last.
+def range_inside(geometry: Geometry, i: int, with_neighbours: bool) -> tuple[int, int]:
+    """The first pixel of row `i` that comes from inside the image, and the one after the last.
 
-    Coordinates move one way along a row, so between these two all come from inside.
+    Coordinates are monotonic along a row, so that all pixels between the two come from inside. With
+    `with_neighbours`, the pixels that are blended must be inside, too.
     """
     last_row, last_column = geometry.height - 1, geometry.width - 1
     begin, end = geometry.width, 0
@@ -103,7 +104,7 @@ def run_inside(geometry: Geometry, i: int, with_neighbours: bool) -> tuple[int, 
 
 @compiled
 def tap(index: float, length: int, mirrored: bool) -> np.int32:
-    """The pixel at an index that may lie just outside, repeating or mirroring the edge."""
+    """The index of a pixel, for an index that may be just outside: clipped, or mirrored."""
     last = np.int32(length - 1)
     inside = np.int32(min(max(index, -1.0), float(length)))
     if mirrored and length > 1:
@@ -122,7 +123,7 @@ def set_taps(
     pixel_stride: int,
     mirrored: bool,
 ) -> None:
-    """Notes which four pixels are blended at a coordinate, and the weights of the first."""
+    """Stores which four pixels are blended at a coordinate, and the weights of the first."""
     top, left = math.floor(row), math.floor(column)
     stride = np.int32(pixel_stride)
     row_stride = np.int32(geometry.width) * stride
@@ -140,7 +141,7 @@ def set_taps(
 
 @compiled
 def read(values: np.ndarray, place: int, levels: np.ndarray | None) -> float:
-    """A value of the image, by way of the table `levels` if there is one."""
+    """A value of the image, looked up in the table `levels` if there is one."""
     return values[place] if levels is None else levels[values[place]]
 
 
@@ -156,9 +157,9 @@ def warp_linear(
 ) -> None:
     """Warps and flips an image at order 1.
 
-    Each row takes two passes: the first finds which pixels to blend and how, without a branch, so
-    that it is done for several pixels at once; the second blends. Indices are unsigned, since numba
-    handles negative ones at the cost of a third of the time.
+    Each row takes two passes: the first finds which pixels to blend, and their weights, without a
+    branch, so that the processor handles several pixels at once; the second blends. Indices are
+    unsigned, since checks for negative ones would take a third of the time.
 
     Args:
         source: the image, of uint8 or of the dtype of the target.
@@ -179,12 +180,12 @@ def warp_linear(
     target_channel = np.uint64(target.channel_stride)
     pixel_stride = np.uint64(target.pixel_stride)
     for i in range(height):
-        first, stop = run_inside(geometry, i, False) if fill_mode == CONSTANT else (0, width)
+        first, stop = range_inside(geometry, i, False) if fill_mode == CONSTANT else (0, width)
         for j in range(width):
             row, column = coordinate(geometry, i, j)
             set_taps(taps, weights, j, row, column, geometry, source.pixel_stride, False)
         if fill_mode != NEAREST:
-            begin, end = run_inside(geometry, i, True)
+            begin, end = range_inside(geometry, i, True)
             for j in range(first, stop):
                 if begin <= j < end:
                     continue
@@ -230,12 +231,12 @@ def nearest(row: float, column: float, geometry: Geometry, mirrored: bool) -> np
 
 @compiled
 def find_positions(geometry: Geometry, positions: np.ndarray) -> None:
-    """Which pixel each pixel of a warped and flipped image is, at order 0.
+    """Finds, at order 0, the pixel that each pixel of a warped and flipped image comes from.
 
     Args:
         geometry: the warp.
         positions: int32 array of shape `(height, width)`, to be filled with positions in the
-            flattened image, and `OUTSIDE` where the fill mode is `CONSTANT`.
+            flattened image, and with `OUTSIDE` where `CONSTANT` fills.
     """
     height, width, fill_mode = geometry.height, geometry.width, geometry.fill_mode
     for i in range(height):
@@ -243,7 +244,7 @@ def find_positions(geometry: Geometry, positions: np.ndarray) -> None:
             row, column = coordinate(geometry, i, j)
             positions[i, j] = nearest(row, column, geometry, False)
         if fill_mode != NEAREST:
-            begin, end = run_inside(geometry, i, True)
+            begin, end = range_inside(geometry, i, True)
             for j in range(width):
                 if begin <= j < end:
                     continue
@@ -269,7 +270,7 @@ def take(
     Args:
         source: the image, of uint8 or of the dtype of the target.
         target: what to write to, of float32 or float64.
-        positions: flat int32 array.
+        positions: flat int32 array, for each pixel of the target its position in the image.
         cval: the value of pixels that are `OUTSIDE`.
         scale: a factor for the result, of its dtype.
         channels: a tuple with an entry for each channel.

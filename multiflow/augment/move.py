@@ -13,11 +13,11 @@ from multiflow.augment.warp import Warp, flipped, warp_positions
 
 
 class Move:
-    """Where the pixels of a transformed sample come from: a warp, and then flips.
+    """The geometry of a transformed sample: a warp, and then flips.
 
     Args:
         size: (height, width) of the sample.
-        matrix: array of shape `(2, 3)`, as of `affine_matrix`; None for no warp.
+        matrix: array of shape `(2, 3)`, as `affine_matrix` returns it; None for no warp.
         flips: whether the rows and the columns are flipped.
     """
 
@@ -38,7 +38,7 @@ class Move:
     def of(
         cls, parameters: Mapping[str, Any] | None, size: tuple[int, int], *, corrected: bool
     ) -> Move:
-        """The move that drawn parameters stand for; None for a sample that is not transformed."""
+        """The move that drawn parameters describe; with None, one that moves nothing."""
         if parameters is None:
             return cls(size)
         matrix = affine_matrix(parameters, *size, corrected=corrected)
@@ -46,9 +46,9 @@ class Move:
         return cls(size, matrix, flips)
 
     def sources(self, fill_mode: str) -> np.ndarray:
-        """Where each pixel comes from, without interpolation.
+        """The position that each pixel comes from, without interpolation.
 
-        What is found is exact for masks of any dtype, and serves any number of channels and masks.
+        Positions are found once, and then serve masks of any dtype and number of channels.
 
         Args:
             fill_mode: how to fill what the warp leaves empty.
@@ -69,7 +69,7 @@ class Move:
     def take(
         self, array: np.ndarray, fill_mode: str, outside: Any, *, channels_first: bool = False
     ) -> np.ndarray:
-        """A mask or a map of weights, moved as the image was; its pixels never mix.
+        """Moves a mask or a map of weights as the image was moved, without mixing pixels.
 
         Args:
             array: of shape `(height, width)`, `(height, width, channels)` or, with
@@ -85,12 +85,12 @@ class Move:
 
 
 class OverriddenMove(Move):
-    """What a user's `apply_transform` does: it is shown an image of pixel numbers, at order 0.
+    """The geometry of a user's `apply_transform`, found from an image of pixel numbers, at order 0.
 
     Args:
         size: (height, width) of the sample.
         generator: the generator with the method.
-        parameters: what `get_random_transform` drew; the photometric ones are left out.
+        parameters: what `get_random_transform` drew; brightness and channel shift are not applied.
     """
 
     runs_in_threads = False
@@ -103,10 +103,10 @@ class OverriddenMove(Move):
         self._parameters = {**parameters, "channel_shift_intensity": None, "brightness": None}
 
     def _find_sources(self, fill_mode: str) -> np.ndarray:
-        """As in `Move`.
+        """Finds the positions by the user's method.
 
         Raises:
-            ValueError: if the method gives anything but pixels of the image.
+            ValueError: if the method changes pixel values or the size, or is random itself.
         """
         mover = copy.copy(self._generator)
         mover.interpolation_order, mover.fill_mode, mover.cval = 0, fill_mode, OUTSIDE
@@ -118,8 +118,8 @@ class OverriddenMove(Move):
         if not np.array_equal(warped, mover.apply_transform(image, self._parameters)):
             raise ValueError(
                 f"{name} gives different results for the same parameters, so that masks would not "
-                "follow their images. Draw random numbers in `get_random_transform`, and hand them "
-                "over in its dict."
+                "follow their images. Draw random numbers in `get_random_transform`, and return "
+                "them in its dict."
             )
         positions = warped.squeeze(channel_axis) if warped.ndim == 3 else warped
         if (
@@ -138,9 +138,10 @@ class OverriddenMove(Move):
 def take_pixels(
     array: np.ndarray, positions: np.ndarray, outside: Any, *, channels_first: bool = False
 ) -> np.ndarray:
-    """The pixels of a mask at positions in its flattened image; `outside` where they are `OUTSIDE`.
+    """Takes the pixels of a mask at positions in its flattened rows and columns.
 
-    The other arguments are those of `Move.take`.
+    Where positions are `OUTSIDE`, the result is `outside`. The other arguments are those of
+    `Move.take`.
     """
     if array.ndim == 3 and channels_first:
         array = np.moveaxis(array, 0, -1)

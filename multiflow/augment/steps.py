@@ -12,7 +12,7 @@ from multiflow.augment.brightness import (
     Range,
     change_brightness,
     change_brightness_in_place,
-    is_blackened,
+    has_unit_range,
     value_range,
 )
 from multiflow.augment.draws import Parameters
@@ -21,17 +21,17 @@ from multiflow.augment.warp import FLOATS, Warp, flipped, warp_image
 
 
 def apply(generator: Any, image: np.ndarray, parameters: Parameters, move: Move) -> np.ndarray:
-    """A new image, transformed as Keras' `apply_transform` does it.
+    """Transforms an image as Keras' `apply_transform` does; returns a new one.
 
     Args:
-        generator: what transforms the image.
+        generator: the generator, with the options of the transform.
         image: array of shape `(height, width, channels)`, or channels first.
-        parameters: what was drawn for the image, complete.
-        move: the geometry that the parameters stand for.
+        parameters: the drawn parameters, as `with_value_range` returns them.
+        move: the geometry that the parameters describe.
     """
     channel_axis = generator.channel_axis - 1
     if move.matrix is not None:
-        # One plane per channel, as Keras builds it: where values lie decides how means round.
+        # One plane per channel, as in Keras: the memory layout decides how means round.
         planes = np.empty((image.shape[channel_axis], *move.size), image.dtype.newbyteorder("="))
         warp = Warp(move.matrix, generator.interpolation_order, generator.fill_mode, generator.cval)
         warp_image(np.moveaxis(image, channel_axis, 2), np.moveaxis(planes, 0, 2), warp)
@@ -56,14 +56,14 @@ def transform_into(
     move: Move,
     working_dtype: Any,
 ) -> None:
-    """Writes an image, transformed and standardised as Keras does it, into its row of a batch.
+    """Writes an image, transformed and standardised as in Keras, into its row of a batch.
 
     Args:
-        row: the place of the image in the batch.
+        row: the row of the batch, an array of the image's shape.
         image: the image, of any dtype.
         generator: a generator that is not customised.
-        parameters: what was drawn for the image, complete.
-        move: the geometry that the parameters stand for.
+        parameters: the drawn parameters, as `with_value_range` returns them.
+        move: the geometry that the parameters describe.
         working_dtype: the dtype in which Keras transforms.
     """
     if not _works_in_place(generator, row.dtype, working_dtype):
@@ -74,7 +74,7 @@ def transform_into(
         image = image.astype(row.dtype, copy=False)
     intensity = parameters.get("channel_shift_intensity")
     brightness = parameters.get("brightness")
-    # NumPy rounds a factor of Python's own type to the dtype of the image, others it may not.
+    # NumPy rounds a Python int or float to the dtype of the image; other types it may not.
     only_rescales = (
         intensity is None
         and brightness is None
@@ -96,10 +96,10 @@ def transform_into(
 
 
 def _works_in_place(generator: Any, dtype: np.dtype, working_dtype: Any) -> bool:
-    """Whether all steps give in the batch the bits that they give in Keras' separate arrays.
+    """True if all steps, done within the batch, give the same bits as in Keras' separate arrays.
 
-    Means and whitening round by how an image lies in memory; brightness changes the dtype to
-    Keras' `floatx`.
+    The rounding of means and whitening depends on the memory layout; brightness changes the dtype
+    to Keras' `floatx`.
     """
     return (
         dtype == working_dtype
@@ -121,22 +121,22 @@ def _warp_and_flip(
         np.multiply(image, factor, out=flipped(row, move.flips), dtype=row.dtype)
         return
     if image.base is not None:
-        # Read in one go into the processor's cache, for a warp reads here and there.
+        # A copy reads the image in order into the processor's cache; a warp reads here and there.
         image = image.copy("K")
     order, fill_mode, cval = generator.interpolation_order, generator.fill_mode, generator.cval
     warp_image(image, row, Warp(move.matrix, order, fill_mode, cval, move.flips, scale))
 
 
-def complete(
+def with_value_range(
     generator: Any, parameters: Parameters, image: np.ndarray, span: Range | None = None
 ) -> Parameters:
-    """The parameters, with what counts as black and white if that matters.
+    """The parameters, with the `value_range` of the image if its brightness changes within it.
 
     Args:
-        generator: what transforms the image.
-        parameters: what was drawn for the image.
-        image: the image, before any transform, which may leave its range.
-        span: its range, if that is known.
+        generator: the generator, with the options of the transform.
+        parameters: the drawn parameters.
+        image: the image before its transform, which may change its range.
+        span: the range, if it is known.
     """
     if not generator.corrected or parameters.get("brightness") is None:
         return parameters
@@ -148,28 +148,28 @@ def warn_of_geometry(generator: Any, move: Move) -> None:
     height, width = move.size
     if move.matrix is None or height == width or generator.corrected:
         return
-    generator._once.warn(
+    generator._one_time_warnings.warn(
         "geometry",
         f"Images of {height} × {width} pixels are not square: as in Keras, they are "
-        "turned, sheared and zoomed about a point beside their centre. And all images are "
+        "rotated, sheared and zoomed about a point off their centre. And all images are "
         "shifted along the other axis than `height_shift_range` and `width_shift_range` "
-        "say. Set corrected=True in the generator to mend both, or filter this warning.",
+        "say. Set corrected=True in the generator to correct both, or filter this warning.",
     )
 
 
-def blackens(generator: Any, image: np.ndarray, parameters: Parameters) -> bool:
-    """Whether Keras turns an image black, of which no warning was given yet."""
+def needs_brightness_warning(generator: Any, image: np.ndarray, parameters: Parameters) -> bool:
+    """True if Keras turns an image black, and no warning of it was given yet."""
     return (
         parameters.get("brightness") is not None
         and not generator.corrected
-        and generator._once.is_due("brightness")
-        and is_blackened(image)
+        and generator._one_time_warnings.is_due("brightness")
+        and has_unit_range(image)
     )
 
 
 def warn_of_brightness(generator: Any) -> None:
     """Warns, once, that Keras turns images in [0, 1] black."""
-    generator._once.warn(
+    generator._one_time_warnings.warn(
         "brightness",
         "`brightness_range` meets an image with values from 0 to 1 and makes it black: as in "
         "Keras, it takes them for values from 0 to 255. Set corrected=True in the generator, "

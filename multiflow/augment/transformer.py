@@ -1,4 +1,4 @@
-"""Keras' generator with its methods for single images made fast; users may override them."""
+"""Keras' generator with faster methods for single images; users may override them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from multiflow.augment.draws import Stream
 from multiflow.augment.move import Move
 from multiflow.augment.steps import (
     apply,
-    blackens,
-    complete,
+    needs_brightness_warning,
     warn_of_brightness,
     warn_of_geometry,
+    with_value_range,
 )
 
 
@@ -22,12 +22,12 @@ class Transformer(_keras.ImageDataGenerator):
     """The methods that flows call for each image, with the options of `MultiDirImageDataGenerator`.
 
     Args:
-        arguments: those of Keras' class, in its order.
+        arguments: the arguments of Keras' class, in its order.
     """
 
     def __init__(self, *arguments: Any) -> None:
         self._stream = Stream()
-        self._once = _checks.OneTimeWarnings()
+        self._one_time_warnings = _checks.OneTimeWarnings()
         super().__init__(*arguments)
 
     def get_random_transform(self, img_shape: Any, seed: int | None = None) -> dict[str, Any]:
@@ -39,8 +39,9 @@ class Transformer(_keras.ImageDataGenerator):
                 NumPy's global generator, with `rng="per_sample"` without touching it.
 
         Returns:
-            Dict of what `apply_transform` takes. With `rng="per_sample"` and without a seed, it is
-            that of the sample, while a flow transforms one, and new with every call elsewhere.
+            Dict of the parameters that `apply_transform` takes. With `rng="per_sample"` and without
+            a `seed`, they are those of the sample that a flow is transforming; outside of a flow,
+            new ones with each call.
 
         Example:
         >>> from multiflow import MultiDirImageDataGenerator
@@ -54,16 +55,16 @@ class Transformer(_keras.ImageDataGenerator):
         return self._stream.draw(self, img_shape, seed)
 
     def apply_transform(self, x: Any, transform_parameters: dict[str, Any]) -> Any:
-        """An image, transformed by given parameters, as Keras does it.
+        """Transforms an image by given parameters, as Keras does; returns a new one.
 
         Args:
-            x: array of shape `(height, width, channels)`, or channels first if the generator's
-                `data_format` says so.
+            x: array of shape `(height, width, channels)`, or channels first with
+                `data_format="channels_first"`.
             transform_parameters: dict with any of `"theta"` and `"shear"` in degrees, `"tx"` and
                 `"ty"` in pixels, the factors `"zx"` and `"zy"`, the bools `"flip_horizontal"` and
                 `"flip_vertical"`, and the numbers `"channel_shift_intensity"` and `"brightness"`;
-                with `corrected=True` also `"value_range"`, what counts as black and as white, which
-                is found in the image if it is not given.
+                with `corrected=True` also `"value_range"`, the values that count as black and as
+                white, by default found in the image.
 
         Returns:
             Array of the same shape.
@@ -82,9 +83,9 @@ class Transformer(_keras.ImageDataGenerator):
         size = (x.shape[self.row_axis - 1], x.shape[self.col_axis - 1])
         move = Move.of(transform_parameters, size, corrected=self.corrected)
         warn_of_geometry(self, move)
-        if blackens(self, x, transform_parameters):
+        if needs_brightness_warning(self, x, transform_parameters):
             warn_of_brightness(self)
-        return apply(self, x, complete(self, transform_parameters, x), move)
+        return apply(self, x, with_value_range(self, transform_parameters, x), move)
 
 
 _HOOKS = {
@@ -95,12 +96,12 @@ _HOOKS = {
 
 
 def is_overridden(generator: Transformer, name: str) -> bool:
-    """Whether a user has put an own method in the place of one of Keras'."""
+    """True if a user has replaced this method of Keras' by another."""
     return getattr(getattr(generator, name), "__func__", None) is not _HOOKS[name]
 
 
 def is_customised(generator: Transformer) -> bool:
-    """Whether a user's own code takes part in the transform."""
+    """True if the transform calls a user's function or method."""
     return bool(generator.preprocessing_function) or any(
         is_overridden(generator, name) for name in _HOOKS
     )

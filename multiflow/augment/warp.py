@@ -1,6 +1,6 @@
-"""Affine warps of images, equal to SciPy's bit for bit: by compiled loops where they are, or SciPy.
+"""Affine warps of images, equal to SciPy's bit for bit: by compiled loops if possible, or SciPy.
 
-Images are arrays of shape `(height, width, channels)`, whichever axis holds the channels in memory.
+Images are arrays of shape `(height, width, channels)`, even if channels come first in memory.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from multiflow.augment.affine import FILL_MODES, OUTSIDE
 
 FLOATS = (np.float32, np.float64)
 NUM_CHECKS = 300
-# Offsets in compiled loops are 32-bit integers.
-MOST_VALUES = 2**31 - 1
+# Positions in compiled loops are 32-bit integers.
+MAX_VALUES = 2**31 - 1
 
 _IDENTITY = np.eye(2)
 _LEVELS = np.arange(256.0)
@@ -30,13 +30,13 @@ _checking = threading.Lock()
 
 
 class Warp(NamedTuple):
-    """What is done to an image: it is warped, then flipped, then scaled.
+    """The options of a warp: an image is warped, then flipped, then multiplied by a factor.
 
     Attributes:
         matrix: array of shape `(2, 3)`, from (row, column, 1) of the warped image to the image.
         order: the order of the spline, from 0 to 5.
-        fill_mode: how pixels from outside the image are filled, in SciPy's words.
-        cval: the value of these with `"constant"`.
+        fill_mode: how pixels from outside the image are filled, by SciPy's names.
+        cval: the value of these pixels with `"constant"`.
         flips: whether the rows and the columns are flipped.
         scale: None, or a factor for the result.
     """
@@ -54,21 +54,22 @@ def warp_image(image: np.ndarray, target: np.ndarray, warp: Warp) -> None:
 
     Args:
         image: the image, of the dtype of `target` or uint8.
-        target: what to write to, of the image's shape; its pixels or its channels lie in a row.
-        warp: what to do.
+        target: array of the image's shape to write to, C-contiguous with its channels last or
+            first.
+        warp: the options of the warp.
     """
     if _is_copy(image, target, warp):
         _copy(image, target, warp)
         return
     kernels = _kernels_for(image.dtype, target.dtype, image.shape[2])
-    if kernels and _fits(image.size, warp):
+    if kernels and _fits_kernels(image.size, warp):
         _warp_compiled(kernels, image, target, warp)
     else:
         _warp_with_scipy(image, target, warp)
 
 
 def warp_positions(size: tuple[int, int], warp: Warp) -> np.ndarray:
-    """Which pixel of an image comes to each place of the warped one, at order 0.
+    """The pixel that each pixel of the warped image comes from, at order 0.
 
     Args:
         size: (height, width) of the image.
@@ -79,7 +80,7 @@ def warp_positions(size: tuple[int, int], warp: Warp) -> np.ndarray:
         `"constant"` fills.
     """
     kernels = _kernels_for(np.uint8, np.float32, 1)
-    if kernels and _fits(size[0] * size[1], warp):
+    if kernels and _fits_kernels(size[0] * size[1], warp):
         return _positions_compiled(kernels, size, warp)
     numbers = np.arange(size[0] * size[1]).reshape(*size, 1)
     positions = np.empty_like(numbers)
@@ -113,7 +114,10 @@ def _rescale(target: np.ndarray, warp: Warp) -> None:
 
 
 def _is_copy(image: np.ndarray, target: np.ndarray, warp: Warp) -> bool:
-    """Whether pixels move as a whole, and neighbours of weight 0 are finite, so that they add 0."""
+    """True if the warp only copies pixels: it shifts by whole pixels, and all values are finite.
+
+    The interpolation also adds neighbours with the weight 0, which must give 0.
+    """
     matrix = warp.matrix
     return (
         matrix[0, 0] == 1
@@ -141,17 +145,17 @@ def _copy(image: np.ndarray, target: np.ndarray, warp: Warp) -> None:
     _rescale(target, warp)
 
 
-def _fits(num_values: int, warp: Warp) -> bool:
-    """Whether the compiled loops can do it."""
+def _fits_kernels(num_values: int, warp: Warp) -> bool:
+    """True if the compiled loops can do a warp of an image of this many values."""
     return (
         _is_known(warp)
-        and num_values <= MOST_VALUES
-        and bool(np.abs(warp.matrix).max() < MOST_VALUES)
+        and num_values <= MAX_VALUES
+        and bool(np.abs(warp.matrix).max() < MAX_VALUES)
     )
 
 
 def _is_known(warp: Warp) -> bool:
-    """Whether it is of an order and a fill mode that need no SciPy."""
+    """True if this module knows the order and the fill mode, and need not leave them to SciPy."""
     is_low = isinstance(warp.order, Integral) and 0 <= int(warp.order) <= 1
     return is_low and warp.fill_mode in FILL_MODES
 
@@ -184,9 +188,9 @@ def _geometry(kernels: Any, size: tuple[int, ...], warp: Warp) -> Any:
 
 @functools.cache
 def _offset_column() -> int | None:
-    """Where `Geometry` expects the offset: 2 if SciPy adds it first, 3 if last (up to 1.15).
+    """The column of the offset in `Geometry`: 2 if SciPy adds it first, 3 if last (up to 1.15).
 
-    None if this SciPy does neither. Results in float32 rarely show it, so float64 is looked at.
+    None if this SciPy does neither. float32 rarely shows a difference, so float64 is compared.
     """
     rng = np.random.default_rng(0)
     ramp, i = np.arange(100.0), np.arange(90.0)
@@ -202,14 +206,14 @@ def _offset_column() -> int | None:
 
 
 def _read_ramp(row: np.ndarray) -> np.ndarray:
-    """A ramp of step 1, read between its pixels by SciPy's arithmetic."""
+    """The values of a ramp of step 1 at coordinates between its pixels, by SciPy's arithmetic."""
     floor = np.floor(row)
     weight = 1.0 - (row - floor)
     return floor.clip(0, 99) * weight + (floor + 1).clip(0, 99) * (1.0 - weight)
 
 
 def _pixels(kernels: Any, image: np.ndarray) -> Any:
-    """The image as a flat array, without a copy if its pixels or its channels lie in a row."""
+    """The image as a flat array, without a copy if it is contiguous, channels last or first."""
     height, width, num_channels = image.shape
     planes = image.transpose(2, 0, 1)
     if planes.flags.c_contiguous:
@@ -218,7 +222,7 @@ def _pixels(kernels: Any, image: np.ndarray) -> Any:
 
 
 def _kernels_for(image_dtype: Any, target_dtype: Any, num_channels: int) -> ModuleType | None:
-    """The compiled loops, if they are there, take such arrays, and are as exact as they must be."""
+    """The compiled loops, if installed, made for such arrays, and equal to SciPy; else None."""
     image_dtype, target_dtype = np.dtype(image_dtype), np.dtype(target_dtype)
     if target_dtype not in FLOATS or image_dtype not in (np.uint8, target_dtype):
         return None
@@ -236,8 +240,8 @@ def _kernels_for(image_dtype: Any, target_dtype: Any, num_channels: int) -> Modu
 @functools.cache
 def _warn_of_difference() -> None:
     warnings.warn(
-        "The compiled warp differs from SciPy's on this machine, so that SciPy's is used, which is "
-        "several times slower. Please report the versions of SciPy and numba.",
+        "The compiled warp differs from SciPy's on this machine. SciPy's is used, which is several "
+        "times slower. Please report the versions of SciPy and numba.",
         stacklevel=2,
     )
 
@@ -245,7 +249,7 @@ def _warn_of_difference() -> None:
 def _equals_scipy(
     kernels: Any, image_dtype: np.dtype, target_dtype: np.dtype, num_channels: int
 ) -> bool:
-    """Whether the compiled loops give SciPy's bits for random images and matrices."""
+    """True if the compiled loops equal SciPy bit for bit, for random images and matrices."""
     if _offset_column() is None:
         return False
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Trains a small network to tell the classes of several folders apart."""
+"""Trains a small network to classify the images of several folders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_VALIDATION_IMAGES = 256
 def index_images(
     roots: Sequence[str] | dict[str, str], validation_split: float
 ) -> tuple[MultiDirectoryIterator, MultiDirectoryIterator]:
-    """The training images, augmented, and the validation images, as they are."""
+    """A flow of the training images, augmented, and one of the validation images, unchanged."""
     generator = make_generator(validation_split)
     training, validation = (
         generator.flow_from_directories(
@@ -28,8 +28,8 @@ def index_images(
     )
     if training.num_classes < 2:
         raise ValueError(
-            f"the folders hold the one class {list(training.class_indices)}; to tell classes apart "
-            "takes two. Name the folders that hold the class folders"
+            f"the folders hold the one class {list(training.class_indices)}; the demo needs two or "
+            "more. Name the folders that hold the class folders"
         )
     return training, validation
 
@@ -41,7 +41,7 @@ def train(
     epochs: int,
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> dict[str, list[float]]:
-    """Trains a small network, prints what it reaches, and returns its history."""
+    """Trains a small network, prints its results, and returns its history."""
     images, labels = read(validation, MAX_VALIDATION_IMAGES)
     if len(images) < validation.samples:
         print(f"Validating on {len(images)} of the {validation.samples} validation images.")
@@ -58,7 +58,7 @@ def train(
 
 
 def build_model(num_classes: int) -> keras.Model:
-    """Four convolutions, after each of which the sides are halved, and a mean of each feature."""
+    """A network of four convolutions, each followed by pooling, and a mean of each feature."""
     model = keras.Sequential([keras.Input((*IMAGE_SIZE, 3))])
     for filters in (16, 32, 64, 64):
         model.add(keras.layers.Conv2D(filters, 3, padding="same", use_bias=False))
@@ -76,7 +76,7 @@ def build_model(num_classes: int) -> keras.Model:
 
 
 def print_results(class_names: Sequence[str], labels: np.ndarray, predictions: np.ndarray) -> None:
-    """Prints how many validation images of each class, and of all, are told correctly."""
+    """Prints how many validation images of each class, and of all, are classified correctly."""
     true, predicted = labels.argmax(axis=1), predictions.argmax(axis=1)
     width = max(map(len, [*class_names, "class"]))
     print(f"\n{'class':{width}}  validation images  correct  accuracy")

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 MAX_TRAINING_SECONDS = 60
 
-# What draws each picture, by the name of its file.
+# A function that draws each picture, by the name of its file.
 Pictures: TypeAlias = "Mapping[str, Callable[[], Figure]]"
 
 
 class TimeLimit(keras.callbacks.Callback):
-    """Ends the training after a number of seconds, in mid-epoch if need be."""
+    """Ends the training after a number of seconds, even within an epoch."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -160,6 +160,6 @@ def _check_output(output: pathlib.Path, directories: Sequence[str]) -> None:
     for root in map(pathlib.Path, directories):
         if output.resolve().is_relative_to(root.resolve()):
             raise ValueError(
-                f"the pictures would go to {str(output)!r}, inside the folder {str(root)!r}, which "
-                "would take them for a class; name another folder with --output"
+                f"the pictures would go to {str(output)!r}, inside the folder {str(root)!r}, and "
+                "would be taken for a class; name another folder with --output"
             )

@@ -1,4 +1,4 @@
-"""What both trainings of the demo need: the augmentation, and images to validate on."""
+"""The augmentation and the validation images of both trainings of the demo."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AUGMENTATION: dict[str, Any] = {
 
 
 def make_generator(validation_split: float, **others: Any) -> MultiDirImageDataGenerator:
-    """A generator that augments the images for training, and leaves those for validation alone."""
+    """A generator that augments the images for training, and only rescales those for validation."""
     return MultiDirImageDataGenerator(
         **AUGMENTATION,
         **others,

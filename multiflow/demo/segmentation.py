@@ -1,4 +1,4 @@
-"""Trains a small U-Net to tell what is where in images, by their masks."""
+"""Trains a small U-Net to predict the masks of images."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ClassNumbers:
         """Adds the values of all masks.
 
         Raises:
-            ValueError: if they are too many for classes, or the masks have channels.
+            ValueError: if there are too many values for classes, or if the masks have channels.
         """
         if len(masks.shape) != 3:
             raise ValueError(
@@ -51,11 +51,11 @@ class ClassNumbers:
 
 
 class Predictions(NamedTuple):
-    """What a network makes of some images.
+    """Images with their masks and the masks that a network predicts.
 
     Attributes:
         images: array of shape `(num_samples, height, width, 3)` with values from 0 to 1.
-        masks: the mask values that are right, of shape `(num_samples, height, width)`.
+        masks: the true mask values, of shape `(num_samples, height, width)`.
         predicted: the mask values that the network predicts, of the same shape.
     """
 
@@ -64,11 +64,11 @@ class Predictions(NamedTuple):
     predicted: np.ndarray
 
     def draw(self) -> Figure:
-        """Image, mask and prediction of the first samples, side by side."""
+        """Draws image, mask and prediction of the first samples side by side."""
         from multiflow.show import colours, figures
 
         images, masks, predicted = (part[:NUM_SHOWN] for part in self)
-        # The colours of masks are told apart best on grey.
+        # The colours of masks are seen best on grey.
         grey = np.broadcast_to(images.mean(axis=-1, keepdims=True), images.shape)
         cells = np.stack([images, grey, grey], axis=1)
         values = np.stack([np.zeros_like(masks), masks, predicted], axis=1)
@@ -90,7 +90,7 @@ class Predictions(NamedTuple):
 def index_pairs(
     images: Any, masks: Any, validation_split: float
 ) -> tuple[SegmentationDirectoryIterator, SegmentationDirectoryIterator, ClassNumbers]:
-    """The training pairs, augmented, the validation pairs, as they are, and their classes."""
+    """Flows of the training pairs, augmented, and of the validation pairs, and their classes."""
     generator = make_generator(validation_split, brightness_range=(0.8, 1.2))
     class_numbers = ClassNumbers()
     training, validation = (
@@ -124,7 +124,7 @@ def train(
     epochs: int,
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> tuple[dict[str, list[float]], Predictions]:
-    """Trains a small U-Net, prints what it reaches; returns its history and what it predicts."""
+    """Trains a small U-Net, prints its results, and returns its history and predictions."""
     images, masks = read(validation, MAX_VALIDATION_PAIRS)
     values = class_numbers.values
     model = build_unet(len(values))
@@ -137,7 +137,7 @@ def train(
 
 
 def build_unet(num_classes: int) -> keras.Model:
-    """Three steps down, three steps up, each joined with the features of its size."""
+    """A U-Net of three steps down and three steps up, each joined with the features of its size."""
     inputs = outputs = keras.Input((*IMAGE_SIZE, 3))
     skipped = []
     for filters in (8, 16, 32):

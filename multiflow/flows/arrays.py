@@ -32,7 +32,7 @@ class ArrayIterator(Flow, _keras.NumpyArrayIterator):
         )
 
     def caption(self, index: int) -> str:
-        """The label of the sample at a position, if it is one number or one-hot."""
+        """The label of the sample at a position, if it is a single value or one-hot."""
         label = np.asarray(None if self.y is None else self.y[self._rows[index]])
         if label.ndim == 1 and label.size > 1 and sorted(label) == [0] * (len(label) - 1) + [1]:
             return str(label.argmax())
@@ -48,10 +48,10 @@ def take_subset(
     *,
     ignore_class_split: bool,
 ) -> tuple[Any, Any, Any]:
-    """What of the arguments of `flow` is in a subset of a shuffled or grouped split.
+    """Takes a subset of a shuffled or grouped split from the arguments of `flow`.
 
     Raises:
-        TypeError, ValueError: if lengths differ, or as `choose_subset`.
+        TypeError, ValueError: if lengths differ, or as in `choose_subset`.
     """
     named = [*leaves(x, "x"), ("y", y), ("sample_weight", sample_weight)]
     num_samples = len(named[0][1])
@@ -66,7 +66,12 @@ def take_subset(
 
 
 def _classes_in(y: np.ndarray) -> tuple[list[Any], list[Any]]:
-    """The class, or classes, of each sample as numbers, and the classes; none for other targets."""
+    """The classes in `y`.
+
+    Returns:
+        For each sample its class number, or a list of several, and the list of classes; two empty
+        lists if `y` does not hold classes.
+    """
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim == 2 and y.dtype.kind in "biuf" and np.isin(y, (0, 1)).all():  # one-hot
@@ -75,8 +80,8 @@ def _classes_in(y: np.ndarray) -> tuple[list[Any], list[Any]]:
         return [], []
     try:
         numbers = {name: number for number, name in enumerate(dict.fromkeys(y.tolist()))}
-    except TypeError:  # lists are no classes
+    except TypeError:  # unhashable values are no classes
         return [], []
-    if len(numbers) > len(y) / 2:  # nor are numbers that hardly come twice
+    if len(numbers) > len(y) / 2:  # nor are values that hardly repeat
         return [], []
     return [numbers[name] for name in y.tolist()], list(numbers)

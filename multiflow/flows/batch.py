@@ -1,4 +1,4 @@
-"""Images, what goes with them, picks and draws become a batch: the one place where they do."""
+"""Makes a batch of images, targets, picks and draws."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from multiflow.augment.draws import Draws, Parameters
 from multiflow.augment.move import Move, OverriddenMove
 from multiflow.augment.steps import (
     apply,
-    blackens,
-    complete,
+    needs_brightness_warning,
     transform_into,
     warn_of_brightness,
     warn_of_geometry,
+    with_value_range,
 )
 from multiflow.augment.transformer import Transformer, is_customised, is_overridden
 from multiflow.flows.targets import Target
@@ -25,19 +25,19 @@ from multiflow.images.arrays import LazyArray
 from multiflow.parallel import run_all
 from multiflow.picks import Picks
 
-# The number of values from which images of an array are worth sharing among threads.
-LEAST_WARPED, LEAST_COPIED = 2**12, 2**16
+# Images in memory with fewer values than this are transformed in one thread, which is faster.
+MIN_WARPED_VALUES, MIN_COPIED_VALUES = 2**12, 2**16
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a flow holds of its samples.
+    """The samples of a flow: images, targets and further inputs.
 
     Attributes:
         images: the images.
         targets: labels or masks, and weights, in the order in which they follow the inputs.
-        extras: further inputs, which stand beside the images and do not move.
-        join: makes inputs of the images and the further inputs: `list` or `tuple`.
+        extras: further inputs beside the images, which are not transformed.
+        join: `list` or `tuple`, to join images and further inputs.
     """
 
     images: LazyArray
@@ -46,7 +46,7 @@ class Contents:
     join: Callable[[list[Any]], Any] = list
 
     def take(self, positions: np.ndarray) -> Contents:
-        """The contents of the samples at some positions, in this order; parts are shared."""
+        """The contents for the samples at some positions, in this order; nothing is copied."""
         return Contents(
             self.images.take(positions),
             [target.take(positions) for target in self.targets],
@@ -56,13 +56,13 @@ class Contents:
 
 
 class Transform(NamedTuple):
-    """What is done to each image.
+    """The options by which images are transformed.
 
     Attributes:
-        generator: what transforms images.
+        generator: the generator that transforms and standardises the images.
         dtype: the dtype of batches.
         working_dtype: the dtype in which images are transformed.
-        span: the range of the values of all images, if that is known.
+        span: the range of the values of all images, if it is known.
     """
 
     generator: Transformer
@@ -76,9 +76,9 @@ class Batch(NamedTuple):
 
     Attributes:
         images: array of shape `(batch_size, height, width, channels)`, or channels second.
-        targets: what the targets of the contents made.
-        inputs: what the model gets: the images, or they and further inputs.
-        masks: the masks among the targets, array by array, with what figures call each.
+        targets: the part of each target, in the order of the contents.
+        inputs: the inputs of the model: the images, or the images and further inputs.
+        masks: a pair of name and array for each array of masks in the targets, for figures.
     """
 
     images: np.ndarray
@@ -87,7 +87,7 @@ class Batch(NamedTuple):
     masks: Sequence[tuple[str, np.ndarray]]
 
     def as_keras(self) -> Any:
-        """The batch as Keras' iterators give it."""
+        """The batch as Keras' iterators return it."""
         return (self.inputs, *self.targets) if self.targets else self.inputs
 
 
@@ -98,18 +98,18 @@ def make_batch(
     transform: Transform,
     save_images: Callable[[np.ndarray, Picks], Sequence[str]] | None = None,
 ) -> Batch:
-    """The batch of some samples.
+    """Makes the batch of some samples.
 
-    Random numbers are taken in Keras' order: for the transforms, then for the names of saved files.
-    What a user's function for masks draws comes last, so that it leaves the images alone.
+    Random numbers are drawn in Keras' order: for the transforms, then for the names of saved files.
+    A user's function for masks is called last, so that its draws do not change the images.
 
     Args:
-        contents: what the flow holds.
-        picks: which samples, and how often each came before.
-        draws: what draws their parameters.
-        transform: what is done to the images.
-        save_images: None; or what saves the images of the batch, and returns their paths without
-            the extension.
+        contents: the samples of the flow.
+        picks: the samples of the batch.
+        draws: draws the parameters of the samples.
+        transform: the options by which images are transformed.
+        save_images: None, or a function that saves the images of the batch and returns their paths
+            without the extension.
     """
     images, moves, threads = _transform_images(contents.images, picks, draws, transform)
     positions = picks.positions
@@ -131,15 +131,15 @@ def make_batch(
 def _transform_images(
     images: LazyArray, picks: Picks, draws: Draws, transform: Transform
 ) -> tuple[np.ndarray, list[Move], int | None]:
-    """The images of a batch, transformed and standardised as Keras does it.
+    """Reads the images of a batch, and transforms and standardises them as Keras does.
 
     With Keras' own methods, parameters are drawn first, and images are then read and transformed
-    in threads. A `preprocessing_function` and overridden methods may draw random numbers and need
-    not be safe in threads: with them, only reading runs in threads, and images are transformed one
-    after the other, in Keras' order.
+    in threads. A `preprocessing_function` and overridden methods may draw random numbers and may
+    not be thread-safe: with them, images are read in threads, but transformed one after the other,
+    in Keras' order.
 
     Returns:
-        The batch, the move of each image, and how many threads are of use.
+        The batch of images, the move of each image, and how many threads to use for the targets.
     """
     generator = transform.generator
     batch = np.empty((len(picks), *images.shape[1:]), transform.dtype)
@@ -156,18 +156,18 @@ def _transform_images(
     for move in moves:
         warn_of_geometry(generator, move)
     positions = picks.positions.tolist()
-    # What is not safe in threads is read before.
+    # Images that cannot be read in threads are read before.
     stored = images if images.reads_in_threads else images.read(picks.positions, 1)
 
     def transform_one(number: int) -> bool:
         image = stored[positions[number] if stored is images else number]
         parameters = drawn[number] or {}
-        is_blackened = blackens(generator, image, parameters)
-        parameters = complete(generator, parameters, image, transform.span)
+        needs_warning = needs_brightness_warning(generator, image, parameters)
+        parameters = with_value_range(generator, parameters, image, transform.span)
         transform_into(
             batch[number], image, generator, parameters, moves[number], transform.working_dtype
         )
-        return is_blackened
+        return needs_warning
 
     threads = _useful_threads(generator, images, moves)
     if any(run_all(transform_one, range(len(picks)), threads)):
@@ -178,14 +178,14 @@ def _transform_images(
 def _transform_with_hooks(
     row: np.ndarray, image: np.ndarray, parameters: Parameters | None, transform: Transform
 ) -> Move:
-    """Writes an image into its row of a batch by the generator's methods; returns its move."""
+    """Writes an image, transformed by the generator's methods, into its row; returns its move."""
     generator = transform.generator
     size = _size(generator, image.shape)
     working = image.astype(transform.working_dtype)
     if parameters is None:
         row[...] = generator.standardize(working)
         return Move(size)
-    completed = complete(generator, parameters, image, transform.span)
+    completed = with_value_range(generator, parameters, image, transform.span)
     move: Move
     if is_overridden(generator, "apply_transform"):
         move = OverriddenMove(size, generator, parameters)
@@ -193,7 +193,7 @@ def _transform_with_hooks(
     else:
         move = Move.of(parameters, size, corrected=generator.corrected)
         warn_of_geometry(generator, move)
-        if blackens(generator, working, parameters):
+        if needs_brightness_warning(generator, working, parameters):
             warn_of_brightness(generator)
         working = apply(generator, working, completed, move)
     row[...] = generator.standardize(working)
@@ -205,8 +205,8 @@ def _size(generator: Transformer, shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _useful_threads(generator: Transformer, images: LazyArray, moves: Sequence[Move]) -> int | None:
-    """How many threads share a batch: one, the caller's, if that costs less than waking others."""
+    """How many threads share a batch: one, the caller's, if waking others would take longer."""
     is_warped = any(move.matrix is not None for move in moves[:1])
-    least = LEAST_WARPED if is_warped else LEAST_COPIED
-    is_small = images.whole is not None and images.whole[:1].size < least
+    least = MIN_WARPED_VALUES if is_warped else MIN_COPIED_VALUES
+    is_small = images.in_memory is not None and images.in_memory[:1].size < least
     return 1 if is_small else generator.threads

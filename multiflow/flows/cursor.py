@@ -1,4 +1,4 @@
-"""Where a flow stands: the epoch, the batch, and the lock that several workers share."""
+"""The position of a flow: its epoch, its batch, and the lock that several workers share."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from multiflow.picks import Picks
 class Cursor(_keras.Iterator):
     """A Keras iterator that knows which samples come next, and loses none among several workers.
 
-    With random numbers per sample, an epoch is what its number says: `next` begins the next one
+    With `rng="per_sample"`, an epoch depends on its number alone: `next` begins the next epoch
     after the last batch, `on_epoch_end` and `reset` begin it at once, and `flow[i]` is batch `i` of
-    the one that is on.
+    the current epoch.
 
     Attributes:
-        epoch: the number of the epoch that is on, from 0; for `rng="per_sample"`.
+        epoch: the number of the current epoch, from 0; with `rng="keras"` it stays 0.
     """
 
     seed: Any
     batch_index: int
     epoch = 0
-    # The samples of the epoch that is on; None before the first.
+    # The samples of the current epoch; None before the first.
     _epoch_picks: Picks | None = None
-    # Whether draws depend on the seed, the epoch and the sample alone.
+    # Whether draws depend on the seed, the epoch and the sample alone: `rng="per_sample"`.
     _is_per_sample = False
-    # Whether the seed is one that nobody gave.
+    # Whether the seed was drawn here, since the user passed none.
     _has_own_seed = False
-    # Whether `next` has given the last batch of the epoch, and not the first of another.
+    # Whether `next` has returned the last batch of the epoch, and not yet the first of another.
     _is_finished = False
 
-    def _settle_seed(self, *, is_per_sample: bool) -> None:
-        """Says whether random numbers are per sample; then there must be a seed."""
+    def _set_rng(self, *, is_per_sample: bool) -> None:
+        """Sets whether random numbers are per sample; if so, draws a seed where none was passed."""
         self._is_per_sample = is_per_sample
         if is_per_sample:
             _checks.check_seed(self.seed)
@@ -58,16 +58,16 @@ class Cursor(_keras.Iterator):
 
     @property
     def _order(self) -> Order:
-        """Which samples come in which batch."""
+        """The order of the samples, in epochs and batches."""
         return Order(self.n, bool(self.shuffle), self.seed if self._is_per_sample else None)
 
     def _batch_of(self, picks: Picks) -> Any:
-        """The batch of some samples."""
+        """Makes the batch of some samples."""
         raise NotImplementedError
 
     @property
     def index_array(self) -> Any:
-        """The positions of the samples of the epoch that is on, in order; None before the first."""
+        """The positions of the samples of the current epoch, in order; None before the first."""
         return None if self._epoch_picks is None else self._epoch_picks.positions
 
     @index_array.setter
@@ -83,7 +83,7 @@ class Cursor(_keras.Iterator):
             raise ValueError(
                 f"Asked to retrieve element {idx}, but the Sequence has length {len(self)}"
             )
-        # Keras takes no lock; two threads that begin an epoch then shuffle it twice.
+        # Keras takes no lock here, so that two threads that begin an epoch shuffle it twice.
         with self.lock:
             self._seed_batch()
             self.total_batches_seen += 1
@@ -98,7 +98,7 @@ class Cursor(_keras.Iterator):
         return self._batch_of(picks)
 
     def on_epoch_end(self) -> None:
-        """Shuffles; with `rng="per_sample"`, begins the next epoch."""
+        """Shuffles the samples anew; with `rng="per_sample"`, begins the next epoch."""
         with self.lock:
             if self._is_per_sample:
                 self._begin_epoch(self.epoch + 1)
@@ -106,7 +106,7 @@ class Cursor(_keras.Iterator):
                 self._set_index_array()
 
     def reset(self) -> None:
-        """Lets `next` begin an epoch; with `rng="per_sample"`, the next one, if one has begun."""
+        """Makes `next` begin an epoch; with `rng="per_sample"`, the next one, if one has begun."""
         with self.lock:
             if self._is_per_sample and (self.batch_index or self._is_finished):
                 self._begin_epoch(self.epoch + 1)
@@ -117,7 +117,7 @@ class Cursor(_keras.Iterator):
             yield self._next_picks().positions
 
     def _next_picks(self) -> Picks:
-        """Steps to the next batch."""
+        """Steps to the next batch, and returns its samples."""
         self._seed_batch()
         if self._is_finished:
             self._begin_epoch(self.epoch + 1)
@@ -151,14 +151,15 @@ class Cursor(_keras.Iterator):
         return self._batch_of(Picks.once(np.asarray(index_array), self.epoch))
 
     def state_dict(self) -> dict[str, int]:
-        """Where `next` stands, for `load_state_dict` of an iterator that is made in the same way.
+        """The position of `next`, for `load_state_dict` of an iterator made in the same way.
 
         Returns:
-            Dict of `"epoch"`, from 0, and `"batch"`, how many batches of it `next` has given.
+            Dict with `"epoch"`, from 0, and `"batch"`, the number of batches of this epoch that
+            `next` has returned.
 
         Raises:
-            ValueError: without `rng="per_sample"` or a `seed`, where this does not tell what comes
-                next.
+            ValueError: without `rng="per_sample"`, or without a `seed`, since the position then
+                does not determine what comes next.
 
         Example:
         >>> import numpy as np
@@ -181,20 +182,20 @@ class Cursor(_keras.Iterator):
             }
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Goes to where another iterator stood: `next` gives the batches that it would have given.
+        """Moves to the position of another iterator, so that `next` returns what it would have.
 
-        `fit` counts epochs of its own, and may step to the next one before its first. To go on with
-        `fit(initial_epoch=k)` as one `fit` over all epochs would have done, load
-        `{"epoch": k, "batch": 0}` into the iterator that it trains on. One for validation goes on
-        in another way, which differs between versions of Keras; leave it as it is, with
+        `fit` counts epochs of its own, and may step to the next one before its first. To continue a
+        training with `fit(initial_epoch=k)`, with the same batches as without the interruption,
+        load `{"epoch": k, "batch": 0}` into the iterator for training. An iterator for validation
+        counts its epochs differently in different versions of Keras: load nothing into it, and set
         `augment_validation=False`.
 
         Args:
             state: what `state_dict` returned.
 
         Raises:
-            ValueError: if `state` is none of this iterator, or without `rng="per_sample"` or a
-                `seed`.
+            ValueError: if `state` is no state of such an iterator, without `rng="per_sample"`, or
+                without a `seed`.
 
         Example:
         >>> import numpy as np
@@ -214,7 +215,8 @@ class Cursor(_keras.Iterator):
             and 0 <= int(state["batch"]) <= len(self)
         ):
             raise ValueError(
-                'A state must be a dict of "epoch" and "batch", two integers from 0, the second '
+                '`state` must be what `state_dict` returned: a dict of "epoch" and "batch", two '
+                "integers from 0, the second "
                 f"up to the {len(self)} batches of an epoch. Received: {state!r}"
             )
         with self.lock:
@@ -225,12 +227,12 @@ class Cursor(_keras.Iterator):
     def _check_has_state(self) -> None:
         if not self._is_per_sample:
             raise ValueError(
-                'With rng="keras", what comes next depends on NumPy\'s global generator, too. Set '
-                'rng="per_sample" in the generator; or pickle the iterator, and keep '
-                "np.random.get_state() beside it."
+                'With rng="keras", the next batch also depends on NumPy\'s global generator. Set '
+                'rng="per_sample" in the generator; or pickle the iterator together with '
+                "np.random.get_state()."
             )
         if self._has_own_seed:
             raise ValueError(
-                "A state is for iterators of one `seed`, and this one was made without. Pass a "
-                f"`seed` to the flow. (The one that this iterator drew for itself is {self.seed}.)"
+                "A state needs a `seed`, and this iterator was made without one. Pass a `seed` to "
+                f"the flow. (The seed that this iterator drew for itself is {self.seed}.)"
             )

@@ -19,7 +19,7 @@ class DataFrameIterator(FileFlow, _keras.DataFrameIterator):
     _sample_weight = Column()
 
     def take_subset(self, subset: str) -> None:
-        """Keeps the images of a subset of a shuffled or grouped split.
+        """Keeps only the images of a subset of a shuffled or grouped split.
 
         Raises:
             ValueError: if `subset` is unknown.

@@ -31,10 +31,10 @@ from multiflow.show.summary import Summary
 
 @dataclass(frozen=True)
 class Folders:
-    """The arguments of a flow that say which images of its folders it holds, and their labels.
+    """Arguments of a flow that select images from its folders, and set their labels.
 
     Attributes:
-        classes: which class folders, in the order of their labels; None for all, sorted.
+        classes: the class folders, in the order of their labels; None for all, sorted.
         class_mode: the kind of the labels, as in Keras.
         follow_links: whether to enter symbolic links to folders inside class folders.
         subset: None, `"training"` or `"validation"`.
@@ -50,16 +50,16 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
     """Batches of the image files below one folder; `flow_from_directory` makes it.
 
     Its attributes, its printed line and its batches are those of Keras' `DirectoryIterator`. It
-    lists the folders faster and holds their names in less memory: `filenames` and `filepaths`
-    become lists when they are asked for.
+    lists the folders faster and needs less memory: `filenames` and `filepaths` become lists only
+    when they are asked for.
 
     Args:
         directory: the root; it holds one folder per class.
         image_data_generator: the generator that transforms and standardises the images.
-        folders: which of its images, with which labels.
+        folders: selects images and sets their labels.
         reading: how images are read.
-        batching: how they become batches.
-        saving: where they are saved.
+        batching: how samples become batches.
+        saving: where the images of batches are saved.
         workers: how `fit` fetches batches.
     """
 
@@ -136,7 +136,7 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
         self._take(positions)
 
     def _check(self, found: ImageIndex) -> None:
-        """Refuses what cannot be meant, of the images that were found and those in use."""
+        """Checks the images that were found, and those in use; here nothing, as in Keras."""
 
     def _roots(self) -> list[Any]:
         """The folders that are searched for images."""
@@ -146,7 +146,7 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
         return f"Found {self.samples} images belonging to {self.num_classes} classes."
 
     def _paths_to_read(self) -> Sequence[str]:
-        # A list that was asked for may have been changed.
+        # If the list was made, the user may have changed it.
         return self._columns.get("_filepaths") or JoinedPaths(self.directory, self._index.paths)
 
 
@@ -161,7 +161,7 @@ class MultiDirectoryIterator(DirectoryIterator):
     Attributes:
         directory: the deepest common parent of the roots.
         directories: list of the roots, as given.
-        source_names: list of their names.
+        source_names: list of the names of the roots.
         source_indices: int32 array of shape `(samples,)`, the position of each image's root.
         filenames: list of the image paths, relative to `directory`.
         filepaths: list of the image paths.
@@ -204,7 +204,7 @@ class MultiDirectoryIterator(DirectoryIterator):
         class_names = list(self.class_indices)
         for error in found.unreadable:
             _checks.warn(
-                f"The folder {error.filename!r} was left out, it cannot be read: {error.strerror}."
+                f"The folder {error.filename!r} was left out; it cannot be read: {error.strerror}."
             )
         if not found.paths:
             sought = f"an image of the classes {class_names}" if class_names else "a class folder"
@@ -251,8 +251,8 @@ class MultiDirectoryIterator(DirectoryIterator):
         """Weights that balance the classes, for `fit(..., class_weight=...)`.
 
         A dict from label to `samples / (num_classes * count)`, where `count` is the number of
-        images of that label. Labels without an image are left out. (The rule of scikit-learn's
-        `class_weight="balanced"`.)
+        images with the label. Labels without an image are left out. Source: scikit-learn's
+        `class_weight="balanced"`.
         """
         return {
             label: float(self.samples / (self.num_classes * count))
@@ -261,11 +261,11 @@ class MultiDirectoryIterator(DirectoryIterator):
         }
 
     def summary(self) -> Summary:
-        """How many images of each class each source holds, as a table.
+        """Counts the images of each class in each source, as a table.
 
         Returns:
-            A `Summary`, which notebooks show as a table and `print` as text, with the numbers in
-            `counts`, an int array of shape `(num_classes, num_sources)`.
+            A `Summary`, which notebooks show as a table and `print` shows as text. Its attribute
+            `counts` is an int array of shape `(num_classes, num_sources)`.
 
         Example:
         >>> import tempfile

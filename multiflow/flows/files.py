@@ -1,4 +1,4 @@
-"""What the flows over image files have in common."""
+"""The common part of the flows over image files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from multiflow.images.files import Decoding, ImageFiles
 
 
 class FileFlow(Flow):
-    """A flow over image files, with labels as `class_mode` says."""
+    """A flow over image files, with the labels that `class_mode` names."""
 
     _file_number_limit = 10_000_000
     _cached = Column()
@@ -57,7 +57,7 @@ class FileFlow(Flow):
 
     def _images(self) -> LazyArray:
         files = self._files()
-        # `target_size` and the like can be changed; then the cache holds something else.
+        # If `target_size` or the like was changed, the cache does not hold these images.
         cached = self._cached
         return cached if cached is not None and cached.files.decoding == files.decoding else files
 
@@ -90,9 +90,9 @@ class FileFlow(Flow):
         return super()._described() + classes
 
     def caption(self, index: int) -> str:
-        """The class of the sample at a position, or its classes; else the name of its file."""
+        """The class or classes of the sample at a position; without classes, its file name."""
         if not hasattr(self, "class_indices"):
             return os.path.basename(self._paths_to_read()[index])
         class_names = list(self.class_indices)
-        labels = self.classes[index]  # of dataframes, maybe several
+        labels = self.classes[index]  # in dataframes, there may be several
         return ", ".join(class_names[label] for label in np.atleast_1d(labels))

@@ -1,4 +1,4 @@
-"""The thin shell around the parts of a flow, which makes it an instance of Keras' iterators."""
+"""The base class of all flows, which puts their parts into an instance of Keras' iterators."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
 
 
 def forgotten_groups(path: str) -> Any:
-    """What stands for `split_groups` in the generator of a flow that was copied or pickled."""
+    """Takes the place of `split_groups` in the generator of a copied or pickled flow."""
     raise ValueError(
-        "`split_groups` stays behind when an iterator is copied or pickled. Make new flows with "
-        "the original generator."
+        "`split_groups` stays behind when an iterator is copied or pickled, so that its generator "
+        "cannot split. Make new flows with the original generator."
     )
 
 
 class Flow(Cursor):
-    """A flow: its parts are made of its attributes as they are now, so that what is set counts.
+    """A flow, whose parts are made anew for each batch, so that changed attributes take effect.
 
-    A kind of flow extends it and the Keras class that it must be an instance of, and says in
-    `_contents` what it holds.
+    Each kind of flow extends this class and the Keras class that it must be an instance of, and
+    defines `_contents`.
     """
 
     image_data_generator: Transformer
     subset: str | None = None
     _columns: dict[str, Any]
-    # The random numbers in the names of saved files are below it, as in Keras.
+    # The random numbers in the names of saved files are below this, as in Keras.
     _file_number_limit = 10_000
 
     def __init__(self, num_samples: int, batching: Batching, workers: Workers) -> None:
@@ -56,7 +56,7 @@ class Flow(Cursor):
 
     @classmethod
     def adopt(cls, iterator: _keras.Iterator, subset: str | None, workers: Workers) -> Self:
-        """What Keras' own method has built, as an instance of this class, which extends its.
+        """Turns an iterator that Keras' own method has built into an instance of this class.
 
         Args:
             iterator: a new instance of the Keras class that this class extends.
@@ -85,7 +85,7 @@ class Flow(Cursor):
 
     def _complete(self, workers: Workers) -> None:
         workers.hand_to(self)
-        self._settle_seed(is_per_sample=self.image_data_generator.rng == "per_sample")
+        self._set_rng(is_per_sample=self.image_data_generator.rng == "per_sample")
 
     def _take(self, positions: np.ndarray) -> None:
         """Keeps the samples at some positions, in this order; all columns follow."""
@@ -95,7 +95,7 @@ class Flow(Cursor):
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         if callable(self.image_data_generator.split_groups):
-            # It has done its work, and is often a function that does not pickle.
+            # The samples are divided already, and many functions cannot be pickled.
             state["image_data_generator"] = copy.copy(self.image_data_generator)
             state["image_data_generator"].split_groups = forgotten_groups
         return state
@@ -116,17 +116,17 @@ class Flow(Cursor):
         return f"<{type(self).__name__}: {', '.join([*self._described(), *subset, batches])}>"
 
     def _described(self) -> list[str]:
-        """What the flow holds, in a few words each."""
+        """Short texts about the samples of the flow, for its `repr`."""
         return [f"{self.n} images of {' × '.join(map(str, self._contents.images.shape[1:]))}"]
 
     @property
     def _contents(self) -> Contents:
-        """What the flow holds of its samples."""
+        """The samples of the flow: images, targets and further inputs."""
         raise NotImplementedError
 
     @property
     def _draws(self) -> Draws:
-        """What draws the parameters of samples."""
+        """Draws the parameters of samples."""
         if self.subset == "validation" and not self.image_data_generator.augment_validation:
             return NoDraws()
         if self._is_per_sample:
@@ -140,8 +140,8 @@ class Flow(Cursor):
 
     @functools.cached_property
     def _value_range(self) -> Range | None:
-        """The range of the values of all images, if they are in memory and it matters."""
-        images = self._contents.images.whole
+        """The range of the values of all images, if it is needed and they are in memory."""
+        images = self._contents.images.in_memory
         if images is None or self.image_data_generator.brightness_range is None:
             return None
         return value_range(images)
@@ -170,13 +170,13 @@ class Flow(Cursor):
         return self._contents.images.read(index_array, self.image_data_generator.threads)
 
     def caption(self, index: int) -> str:
-        """What the sample at a position of the flow is, in a few words.
+        """A short text that describes the sample at a position of the flow.
 
         Args:
             index: int, the position, as in `filenames` or `classes`.
 
         Returns:
-            Its class and its source, as far as it has them; else its file or number.
+            The class and the source of the sample, if it has them; else its file or number.
 
         Example:
         >>> import numpy as np
@@ -194,32 +194,33 @@ class Flow(Cursor):
         columns: int = 4,
         mask_names: Mapping[Any, str] | None = None,
     ) -> Figure:
-        """A picture of the batch that `next` gives next, and still gives next afterwards.
+        """Draws the batch that `next` will return; the flow does not advance.
 
-        Each image is below its class and source, as far as it has them. Values from 0 to 1 or from
-        0 to 255 are shown from black to white; normalised images are brightened so that all but
-        their darkest and lightest hundredth is within these. Masks are laid over their images, in a
-        colour for each value but 0 with a legend, or, if they have very many values, on a scale.
+        Each image is below its class and source, if it has them. Values from 0 to 1 or from 0 to
+        255 are shown from black to white; normalised images are scaled so that all but their
+        darkest and lightest hundredth is within this range. Masks are laid over their images, with
+        a colour and a legend entry for each value but 0, or on a colour scale if there are very
+        many values.
 
-        Nothing is taken from NumPy's and Python's global random numbers, so that the training sees
-        what it would have seen. Other random numbers that your own functions draw are beyond this;
-        and with `rng="keras"`, do not call it while other threads draw.
+        The states of NumPy's and Python's global random generators are restored, so that the
+        training sees the same batches as without this call. Other generators that your own
+        functions draw from are not. With `rng="keras"`, do not call it while other threads draw.
 
         Args:
             max_samples: int, the most samples to show, the first ones of the batch.
-            columns: int, how many images stand in a row.
+            columns: int, the number of images in a row.
             mask_names: None, or a dict from values (or channels) of masks to names for the legend,
                 for flows with masks.
 
         Returns:
-            A `matplotlib.figure.Figure`, of which pyplot does not know. Notebooks show it where it
-            is the last line of a cell; in a script, write it with its `savefig`.
+            A `matplotlib.figure.Figure` that pyplot does not manage. Notebooks show it if it is the
+            last line of a cell; in a script, write it to a file with its `savefig`.
 
         Raises:
-            ImportError: without matplotlib, which the extra `notebooks` brings.
+            ImportError: without matplotlib, which the extra `notebooks` installs.
             TypeError: if `mask_names` is no mapping.
             ValueError: if there is no sample, if a number is not positive, if there are names but
-                no masks, or if masks have no rows and columns any more.
+                no masks, or if `mask_preprocessing_function` left masks without rows and columns.
 
         Example:
         >>> import numpy as np
@@ -254,14 +255,14 @@ class Flow(Cursor):
         columns: int = 4,
         mask_names: Mapping[Any, str] | None = None,
     ) -> Figure:
-        """A picture of one sample as it is, and as several random draws transform it.
+        """Draws one sample without a transform, and as several random draws transform it.
 
-        With `rng="per_sample"` these are the draws of the epoch that is on, and of those that
-        follow. Else they are such as the training may see, from where its random numbers stand.
+        With `rng="per_sample"`, the draws are those of the current epoch and of the next ones. With
+        `rng="keras"`, they are examples, drawn from the current random state.
 
         Args:
             index: int, the position of the sample in the flow, as in `filenames` or `classes`.
-            count: int, how many draws.
+            count: int, the number of draws.
             columns: as in `show`.
             mask_names: as in `show`.
 
@@ -284,7 +285,9 @@ class Flow(Cursor):
         _checks.check_positive("count", count)
         _checks.check_positive("columns", columns)
         if not -self.n <= operator.index(index) < self.n:
-            raise IndexError(f"`index` must be that of one of {self.n} samples. Received: {index}")
+            raise IndexError(
+                f"`index` must be the position of one of {self.n} samples. Received: {index}"
+            )
         position = np.array([range(self.n)[index]])
         with self._rehearsal() as twin:
             twin._seed_batch()
@@ -303,13 +306,13 @@ class Flow(Cursor):
 
     @contextlib.contextmanager
     def _rehearsal(self) -> Iterator[Self]:
-        """A copy to make a picture of, which goes on as this flow would and leaves no trace."""
+        """A copy that makes the next batches of this flow; then, random states are restored."""
         extras.require("matplotlib", user="Showing a flow", extra="notebooks")
         if not self.n:
-            raise ValueError("There is nothing to show, the iterator has no sample.")
+            raise ValueError("There is nothing to show: the iterator has no samples.")
         with self.lock:
             twin = copy.copy(self)
-        # Saving draws numbers for the names of files, too.
+        # The copy must save as well, since this draws random numbers for the names of files.
         with tempfile.TemporaryDirectory() as folder, random_state_kept():
             twin.save_to_dir = self.save_to_dir and folder
             yield twin

@@ -1,4 +1,4 @@
-"""Masks: what is made of them on their way into a batch, and what they must be."""
+"""Masks: their checks, and the steps from a user's array to a batch."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from multiflow.structures import leaves, rebuild, spread
 
 @dataclass(frozen=True)
 class MaskOptions:
-    """What is made of masks.
+    """Arguments of a flow that say how masks are transformed.
 
     Attributes:
-        fill_mode: how they are filled where the warp left the image.
+        fill_mode: how masks are filled where the warp leaves them empty.
         cval: the value that `fill_mode="constant"` fills with.
         num_classes: None, or the number of classes for one-hot masks, or a structure of these.
-        function: None, or what is called with each warped mask.
+        function: `mask_preprocessing_function`: None, or a function of each warped mask.
     """
 
     fill_mode: Any
@@ -38,7 +38,7 @@ class MaskOptions:
     function: Callable[[np.ndarray], np.ndarray] | None
 
     def check(self) -> None:
-        """Refuses an unknown fill mode, and what is no function."""
+        """Refuses an unknown fill mode, and a `function` that cannot be called."""
         if self.fill_mode not in FILL_MODES:
             raise ValueError(
                 f"`mask_fill_mode` must be None or one of {FILL_MODES}. "
@@ -55,9 +55,9 @@ class MaskArray(CheckedArray):
     """One array of masks, from the user's array to the batch.
 
     Args:
-        name: what errors call the array.
+        name: the name of the array in errors.
         array: masks of shape `(num_samples, height, width)`, or with a channel axis.
-        options: what is made of them.
+        options: how the masks are transformed.
         num_classes: None, or the number of classes for one-hot masks.
         channels_first: whether a channel axis comes before the rows.
         one_hot_dtype: the dtype of one-hot masks.
@@ -93,11 +93,11 @@ class MaskArray(CheckedArray):
             self._check_classes(sample, index)
 
     def move(self, sample: np.ndarray, move: Move, fill_mode: str) -> np.ndarray:
-        """A mask, moved as its image was."""
+        """Moves a mask as its image was moved."""
         return move.take(sample, fill_mode, self._options.cval, channels_first=self._channels_first)
 
     def finish(self, mask: np.ndarray, index: int) -> np.ndarray:
-        """A moved mask as the model gets it."""
+        """Turns a moved mask into the one that the model gets."""
         if self._options.function:
             mask = np.asarray(self._options.function(mask))
             if mask.dtype.kind not in "biuf":
@@ -137,8 +137,9 @@ class MaskArray(CheckedArray):
             return
         if mask.ndim == 3 and mask.shape[0 if self._channels_first else 2] != 1:
             raise ValueError(
-                "`num_classes` makes a channel of each class and needs masks without channels. "
-                f"`{self.name}` has, as the model would get it, the shape {mask.shape}."
+                "`num_classes` turns each class into a channel and needs masks without channels. "
+                f"A mask of `{self.name}` has, as the model would get it, the shape {mask.shape}. "
+                "Leave `num_classes` out if the channels are classes already."
             )
         wrong = mask[(mask < 0) | (mask >= self._num_classes) | (mask % 1 != 0)]
         if wrong.size:
@@ -173,7 +174,7 @@ class Masks(MovedTarget):
         )
 
     def masks_in(self, stacked: Any) -> list[tuple[str, np.ndarray]]:
-        """What `stack` gave, array by array, with what figures call each."""
+        """A pair of name and array for each array of masks in what `stack` returned."""
         names = (array.suffix.strip("_") for array in self.arrays)
         arrays = (array for _, array in leaves(stacked, "y"))
         return list(zip(names, arrays, strict=True))
@@ -182,7 +183,7 @@ class Masks(MovedTarget):
 def masks_of(
     y: Any,
     images: Any,
-    resized: Callable[[LazyArray], LazyArray],
+    resize: Callable[[LazyArray], LazyArray],
     options: MaskOptions,
     *,
     channels_first: bool,
@@ -193,8 +194,8 @@ def masks_of(
     Args:
         y: an array of masks, or a list, tuple or dict of them.
         images: the array of images.
-        resized: what gives an array its target size.
-        options: what is made of masks.
+        resize: function that returns an array in the target size.
+        options: how the masks are transformed.
         channels_first: whether a channel axis comes before the rows.
         one_hot_dtype: the dtype of one-hot masks.
     """
@@ -210,7 +211,7 @@ def masks_of(
             _checks.check_positive("num_classes", num_classes)
             if options.fill_mode == "constant" and not options.function:
                 _check_fill_class(options.cval, num_classes)
-        checked = functools.partial(
+        make_array = functools.partial(
             MaskArray,
             name,
             options=options,
@@ -219,17 +220,17 @@ def masks_of(
             one_hot_dtype=one_hot_dtype,
         )
         lazy = as_lazy(masks)
-        checked(lazy).check_all()
-        arrays.append(checked(resized(lazy)))
+        make_array(lazy).check_all()
+        arrays.append(make_array(resize(lazy)))
     return Masks(y, arrays, options.fill_mode)
 
 
 def check_distinct(masks: Masks) -> None:
-    """Refuses to save several masks under one name."""
+    """Refuses names that would save several masks to one file."""
     suffixes = [array.suffix for array in masks.arrays]
     if len(set(suffixes)) < len(suffixes):
         raise ValueError(
-            "`save_to_dir` names masks after the keys of `y`, of which some become equal in file "
+            "`save_to_dir` names masks after the keys of `y`, and some of these give equal file "
             f"names: {suffixes}. Rename the keys, or leave `save_to_dir` out."
         )
 
@@ -237,11 +238,12 @@ def check_distinct(masks: Masks) -> None:
 def one_hot(
     mask: np.ndarray, num_classes: int, dtype: Any, *, channels_first: bool = False
 ) -> np.ndarray:
-    """An integer mask as one channel per class.
+    """Turns an integer mask into one channel per class.
 
     Args:
-        mask: integer array of shape `(height, width)`, or with a channel axis of length 1.
-        num_classes: the number of classes; all values are below it.
+        mask: integer array of shape `(height, width)`, or with a channel axis of length 1; its
+            values are from 0 to `num_classes - 1`.
+        num_classes: the number of classes.
         dtype: the dtype of the result.
         channels_first: whether the first of three axes holds the channels.
 
@@ -268,13 +270,13 @@ def _check_fill_value(name: str, masks: Any, cval: Any) -> None:
         fits = np.asarray(cval).astype(masks.dtype) == cval
     if not fits:
         raise ValueError(
-            f"`mask_cval` must be a value that masks of dtype {masks.dtype}, as `{name}`, can "
-            f"hold. Received: {cval!r}"
+            f"`mask_cval` must be a value that `{name}`, masks of dtype {masks.dtype}, can hold. "
+            f"Received: {cval!r}"
         )
 
 
 def _check_fill_class(cval: Any, num_classes: int) -> None:
-    """Refuses a `mask_cval` that is none of the classes."""
+    """Refuses a `mask_cval` that is no class."""
     if not 0 <= cval < num_classes:
         raise ValueError(
             f"`mask_cval` must be one of the num_classes={num_classes} classes, 0 to "

@@ -1,4 +1,4 @@
-"""Mean, standard deviation and covariance of images, in one pass over batches, in float64."""
+"""Mean, standard deviation and covariance of images: one pass over batches, in float64."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from multiflow.progress import with_progress
 
 
 class Moments:
-    """The mean of rows that come in parts, and their scatter about it.
+    """The mean of rows, and their scatter about the mean, updated with batches of rows.
 
     Args:
         num_features: the length of a row.
-        has_covariance: whether the scatter is a matrix, or one number per feature.
+        has_covariance: whether the scatter is a matrix; if not, one number per feature.
 
     Attributes:
         count: the number of rows.
@@ -46,7 +46,7 @@ class Moments:
         self.scatter = np.zeros((num_features, num_features) if has_covariance else num_features)
 
     def add(self, rows: np.ndarray) -> None:
-        """Takes in rows, a float64 array of shape `(num_rows, num_features)`."""
+        """Adds rows, a float64 array of shape `(num_rows, num_features)`."""
         mean = rows.mean(axis=0)
         total = self.count + len(rows)
         step = mean - self.mean
@@ -61,14 +61,14 @@ class Moments:
 
 
 def names_folders(x: Any) -> bool:
-    """Whether an argument of `fit` names folders, and is neither an array nor a flow."""
+    """True if the argument of `fit` is a path, a list of paths or a mapping."""
     if isinstance(x, (list, tuple)) and x:
         return isinstance(x[0], (str, os.PathLike))
     return isinstance(x, (str, os.PathLike, Mapping))
 
 
 def check_fit(x: Any, flow_options: Mapping[str, Any], *, augment: bool) -> None:
-    """Refuses what `fit` cannot take, or not with these options."""
+    """Refuses an `x` that `fit` cannot take, or not with these options."""
     if flow_options:
         raise TypeError(
             f"`fit` takes the options {sorted(flow_options)} with folders only. Received "
@@ -88,17 +88,17 @@ def check_fit(x: Any, flow_options: Mapping[str, Any], *, augment: bool) -> None
 
 
 def fit_generator(generator: Transformer, iterator: Flow) -> None:
-    """Sets the statistics that a generator needs, from the images of an iterator.
+    """Sets the statistics of a generator from the images of an iterator.
 
-    What Keras' `fit` finds for an array of these images, but after all that `standardize` does
-    before it comes to the statistics.
+    They are those of Keras' `fit` for an array of these images, but after the steps of
+    `standardize` that come before the statistics are applied.
 
     Args:
-        generator: what gets `mean`, `std` and `zca_whitening_matrix`, as its arguments ask.
-        iterator: the images; they are read in its order, and are not transformed.
+        generator: gets `mean`, `std` and `zca_whitening_matrix`, as far as its arguments need them.
+        iterator: a flow of the images; they are read, but not transformed.
 
     Raises:
-        ValueError: if the iterator has no image, or none but such for validation, or does not tell.
+        ValueError: if the iterator has no image, or if its images may be for validation.
         MemoryError: if the covariance needs more memory than there is.
     """
     _check(iterator, generator)
@@ -115,17 +115,18 @@ def fit_generator(generator: Transformer, iterator: Flow) -> None:
 
 def _check(iterator: Flow, generator: Transformer) -> None:
     if not iterator.n:
-        raise ValueError("`fit` needs images, and the iterator has none.")
+        raise ValueError("`fit` needs images, but the iterator has none. Check what it is made of.")
     if iterator.data_format != generator.data_format:
         raise ValueError(
             f"`fit` of a generator with data_format={generator.data_format!r} needs an iterator of "
-            f"the same. Received one with {iterator.data_format!r}."
+            f"the same format. Received one with {iterator.data_format!r}. Set the same "
+            "`data_format` in both generators."
         )
     if iterator.subset == "training":
         return
     if iterator.subset == "validation" or iterator.image_data_generator._validation_split:
         raise ValueError(
-            "`fit` must see the images for training only. Received an iterator with subset="
+            "`fit` must see only the images for training. Received an iterator with subset="
             f"{iterator.subset!r} of a generator with validation_split="
             f'{iterator.image_data_generator._validation_split}. Make it with subset="training".'
         )
@@ -145,7 +146,7 @@ def _new_moments(generator: Transformer, shape: tuple[int, ...]) -> Moments:
 
 
 def _rows(generator: Transformer, images: list[np.ndarray]) -> np.ndarray:
-    """What the moments are of: images for whitening, else pixels; as `standardize` gets them."""
+    """Rows for `Moments`: images for whitening, else pixels; after `standardize`'s first steps."""
     before = copy.copy(generator)
     before.featurewise_center = before.featurewise_std_normalization = before.zca_whitening = False
     standardized = [before.standardize(image.astype(generator.dtype)) for image in images]
@@ -161,7 +162,7 @@ def _set_statistics(generator: Transformer, moments: Moments, shape: tuple[int, 
     if generator.zca_whitening:
         features = moments.mean.reshape(shape)
         mean = features.mean((generator.row_axis - 1, generator.col_axis - 1), keepdims=True)
-        # Keras subtracts the mean of a channel, not of a feature, before it decomposes.
+        # Keras subtracts the mean of each channel, not of each feature, before the decomposition.
         off = (features - mean).ravel()
         scatter = moments.scatter + moments.count * np.outer(off, off)
         generator.zca_whitening_matrix = _whitening(scatter, moments.count, generator)
@@ -182,10 +183,10 @@ def _float_dtype(generator: Transformer) -> np.dtype:
 
 
 def _whitening(scatter: np.ndarray, count: int, generator: Transformer) -> np.ndarray:
-    """Keras' matrix, of the eigenvectors where Keras has singular vectors."""
+    """Keras' whitening matrix, from eigenvectors in the place of Keras' singular vectors."""
     squares, vectors = np.linalg.eigh(scatter)
-    # Keras has as many singular values as samples. Further ones, and those of directions in which
-    # images do not differ, would be noise, which their inverse enlarges.
+    # Keras has as many singular values as samples. Further eigenvalues, and those of directions in
+    # which images do not differ, are only noise, and their inverses would enlarge it.
     rank = min(count, np.count_nonzero(squares > squares[-1] * len(squares) * np.finfo(float).eps))
     values, vectors = np.sqrt(squares[::-1][:rank]), vectors[:, ::-1][:, :rank]
     matrix = (vectors * (np.sqrt(count) / (values + generator.zca_epsilon))) @ vectors.T

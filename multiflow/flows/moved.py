@@ -1,4 +1,4 @@
-"""Targets that move with their images: arrays that are checked when they are read."""
+"""Targets that move with their images, as masks do; their arrays are checked when they are read."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class CheckedArray(LazyArray):
-    """An array of masks or weights, each of which is checked when it is read.
+    """An array of masks or weights that are checked when they are read.
 
     Args:
-        name: what errors call the array, such as `y` or `y['cell']`.
+        name: the name of the array in errors, such as `y` or `y['cell']`.
         array: the masks or weights.
     """
 
@@ -32,7 +32,7 @@ class CheckedArray(LazyArray):
     def _read_from(self, array: LazyArray) -> None:
         self._array = array
         self.shape, self.dtype = array.shape, array.dtype
-        self.reads_in_threads, self.whole = array.reads_in_threads, array.whole
+        self.reads_in_threads, self.in_memory = array.reads_in_threads, array.in_memory
 
     def __getitem__(self, index: int) -> np.ndarray:
         """The mask or the weights of one sample; errors name the sample."""
@@ -47,24 +47,24 @@ class CheckedArray(LazyArray):
         return taken
 
     def where(self, index: int) -> str:
-        """What the array calls a sample."""
+        """The name of a sample in errors and captions, as in the array that is checked."""
         return self._array.where(index)
 
     def check_all(self) -> None:
-        """Reads all samples for their errors, if they are in memory, where this is fast."""
-        if self.whole is not None and self._can_be_wrong():
+        """Reads all samples to find errors, if they are in memory, where this is fast."""
+        if self.in_memory is not None and self._can_be_wrong():
             for index in range(len(self)):
                 self[index]
 
     def _can_be_wrong(self) -> bool:
-        """Whether reading a sample can show an error that shape and dtype do not."""
+        """True if samples can have errors that shape and dtype do not show."""
         return self.dtype.kind == "f"
 
     def _check(self, sample: np.ndarray, index: int) -> None:
         raise NotImplementedError
 
     def move(self, sample: np.ndarray, move: Move, fill_mode: str) -> np.ndarray:
-        """A sample, moved as its image was."""
+        """Moves a sample as its image was moved."""
         raise NotImplementedError
 
 
@@ -73,8 +73,8 @@ class MovedTarget(Target):
 
     Args:
         structure: an array, or a list, tuple or dict of arrays.
-        arrays: the arrays in it, one after the other.
-        fill_mode: how samples are filled where the warp left the image.
+        arrays: the arrays in the structure, one after the other.
+        fill_mode: how samples are filled where the warp leaves them empty.
     """
 
     def __init__(self, structure: Any, arrays: Sequence[Any], fill_mode: str) -> None:
@@ -83,18 +83,18 @@ class MovedTarget(Target):
         self.fill_mode = fill_mode
 
     def take(self, positions: np.ndarray) -> Self:
-        """The same for the samples at some positions, in this order."""
+        """The target for the samples at some positions, in this order."""
         taken = [array.take(positions) for array in self.arrays]
         return type(self)(self._structure, taken, self.fill_mode)
 
     def move(self, positions: np.ndarray, moves: Sequence[Move], threads: int | None) -> Any:
-        """The positions, and for each array a list of its samples."""
-        still = [array.read(positions, threads) for array in self.arrays]
+        """The positions, and for each array a list of its moved samples."""
+        unmoved = [array.read(positions, threads) for array in self.arrays]
 
         def move_one(number: int) -> list[np.ndarray]:
             return [
                 array.move(samples[number], moves[number], self.fill_mode)
-                for array, samples in zip(self.arrays, still, strict=True)
+                for array, samples in zip(self.arrays, unmoved, strict=True)
             ]
 
         in_threads = all(move.runs_in_threads for move in moves[:1])

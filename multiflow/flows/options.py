@@ -1,4 +1,4 @@
-"""The arguments that all flows share, as small objects that check themselves and are passed on."""
+"""The arguments that all flows share, as small objects that check themselves."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Batching:
     Attributes:
         batch_size: the most samples in a batch.
         shuffle: whether to shuffle the samples in each epoch.
-        seed: what all draws depend on, or None.
+        seed: None, or the seed of all draws.
     """
 
     batch_size: Any
@@ -31,19 +31,19 @@ class Batching:
     seed: Any
 
     def check(self) -> None:
-        """Refuses what Keras would notice only when the first batch is read, or never."""
+        """Refuses values that Keras would notice only when the first batch is read, or never."""
         _checks.check_positive("batch_size", self.batch_size)
         _checks.check_seed(self.seed)
 
 
 @dataclass(frozen=True)
 class Workers:
-    """How `fit` fetches batches, as PyDataset takes it.
+    """How `fit` fetches batches, in the arguments of PyDataset.
 
     Attributes:
-        workers: how many threads or processes fetch batches.
-        use_multiprocessing: whether these are processes.
-        max_queue_size: how many batches are kept ready.
+        workers: the number of threads or processes that fetch batches.
+        use_multiprocessing: whether they are processes.
+        max_queue_size: the number of batches that are kept ready.
     """
 
     workers: int = 1
@@ -51,7 +51,7 @@ class Workers:
     max_queue_size: int = 10
 
     def hand_to(self, dataset: PyDataset) -> None:
-        """Calls PyDataset's constructor, which Keras' iterators leave out up to Keras 3.11."""
+        """Calls PyDataset's constructor, which Keras' own iterators do not, up to Keras 3.11."""
         PyDataset.__init__(dataset, **asdict(self))
 
 
@@ -60,7 +60,7 @@ class Saving:
     """Where the images of batches are written, for users to look at.
 
     Attributes:
-        save_to_dir: an existing folder; None or empty for no saving.
+        save_to_dir: an existing folder; None or "" to save nothing.
         save_prefix: the beginning of the names of files.
         save_format: the format of the image files.
     """
@@ -70,7 +70,7 @@ class Saving:
     save_format: str
 
     def check(self) -> None:
-        """Refuses what Keras would notice only when the first batch is saved."""
+        """Refuses values that Keras would notice only when the first batch is saved."""
         if self.save_to_dir and not os.path.isdir(self.save_to_dir):
             raise FileNotFoundError(
                 "`save_to_dir` must be an existing folder. Received: "
@@ -92,10 +92,10 @@ class Saving:
         """Saves the images of a batch as Keras does.
 
         Args:
-            images: the batch.
-            picks: the samples that it is made of.
+            images: the images of the batch.
+            picks: the samples of the batch.
             data_format: as in Keras.
-            draw_number: gives the number at the end of each name.
+            draw_number: function that returns the number at the end of each name.
 
         Returns:
             The paths, without their extensions.

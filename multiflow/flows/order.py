@@ -1,4 +1,4 @@
-"""Which samples come in which batch of an epoch."""
+"""The order of samples in epochs and batches."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from multiflow.picks import Picks
 
 @dataclass(frozen=True)
 class Order:
-    """Every sample once in an epoch, in turn or shuffled.
+    """An order in which each sample comes once in an epoch, shuffled or not.
 
     Attributes:
-        num_samples: how many samples there are.
+        num_samples: the number of samples.
         shuffle: whether to shuffle them in each epoch.
-        seed: what the order of an epoch depends on, beside its number; None to draw it from NumPy's
-            global generator, as Keras does.
+        seed: the order of an epoch depends on it and the epoch's number; None to draw the order
+            from NumPy's global generator, as Keras does.
     """
 
     num_samples: int
@@ -36,5 +36,5 @@ class Order:
         return Picks.once(positions, number)
 
     def batch(self, epoch: Picks, start: int, batch_size: int) -> Picks:
-        """The samples of the batch that begins at a place of its epoch."""
+        """The samples of the batch that begins at position `start` of an epoch."""
         return epoch[start : start + batch_size]

@@ -1,4 +1,4 @@
-"""Images and masks together: one draw per pair, applied to both."""
+"""The flow of arrays of images and masks; both are transformed with the same parameters."""
 
 from __future__ import annotations
 
@@ -61,28 +61,28 @@ class SegmentationIterator(Flow):
         check_images(images, image_data_generator, saving.save_to_dir)
         channels_first = self.data_format == "channels_first"
 
-        def resized(array: LazyArray, interpolation: str = "nearest") -> LazyArray:
+        def resize(array: LazyArray, interpolation: str = "nearest") -> LazyArray:
             if target_size is None:
                 return array
             return Resized(array, target_size, interpolation, channels_first=channels_first)
 
-        self.x = images if target_size is None else resized(as_lazy(images), interpolation)
+        self.x = images if target_size is None else resize(as_lazy(images), interpolation)
         of_masks = masks_of(
             y,
             images,
-            resized,
+            resize,
             masks,
             channels_first=channels_first,
             one_hot_dtype=self.dtype,
         )
         targets: list[Target] = [of_masks]
         if sample_weight is not None:
-            # Where an image or a mask was made up, its loss does not count.
-            made_up = "constant" in (image_data_generator.fill_mode, masks.fill_mode)
-            fill_mode = "constant" if made_up else masks.fill_mode
+            # Where a constant fills the image or the mask, the weight is 0.
+            has_constant = "constant" in (image_data_generator.fill_mode, masks.fill_mode)
+            fill_mode = "constant" if has_constant else masks.fill_mode
             targets.append(
                 weights_of(
-                    sample_weight, y, images, resized, fill_mode, channels_first=channels_first
+                    sample_weight, y, images, resize, fill_mode, channels_first=channels_first
                 )
             )
         if saving.save_to_dir:
@@ -95,11 +95,11 @@ class SegmentationIterator(Flow):
 
     @property
     def mask_fill_mode(self) -> str:
-        """How masks are filled where the warp left the image."""
+        """How masks are filled where the warp leaves them empty."""
         return self._contents.targets[0].fill_mode
 
     def __getitem__(self, idx: int) -> tuple[Any, ...]:
-        """The batch at a position of the epoch; negative ones count from its end."""
+        """Batch `idx` of the epoch; a negative `idx` counts from the end."""
         if idx < -len(self):
             raise ValueError(f"There is no batch {idx}; an epoch has {len(self)}.")
         return super().__getitem__(idx + len(self) if idx < 0 else idx)
@@ -119,7 +119,7 @@ class SegmentationIterator(Flow):
 
 
 def split_inputs(x: Any) -> tuple[Any, list[Any]]:
-    """The images and the further inputs in `x`, which may be an array, a list or a tuple."""
+    """Splits `x`, an array, list or tuple, into the images and the further inputs."""
     if not isinstance(x, (list, tuple)):
         return x, []
     if not x or len(getattr(x[0], "shape", ())) != 4:
@@ -140,14 +140,14 @@ def split_inputs(x: Any) -> tuple[Any, list[Any]]:
 
 
 def check_images(images: Any, generator: Transformer, save_to_dir: Any) -> None:
-    """Refuses images that the generator cannot transform, or that cannot be saved if they must."""
+    """Refuses images that the generator cannot transform, or that `save_to_dir` cannot save."""
     channels_first = generator.data_format == "channels_first"
     form = "channels, height, width" if channels_first else "height, width, channels"
     check_array("x", images, {4: f"(num_samples, {form})"})
     num_channels = images.shape[generator.channel_axis]
     if save_to_dir and num_channels not in (1, 3, 4):
         raise ValueError(
-            "`save_to_dir` saves images of 1, 3 or 4 channels, which fit into a picture. "
+            "`save_to_dir` saves images of 1, 3 or 4 channels, as image files hold. "
             f"Received {num_channels} channels. Leave `save_to_dir` out."
         )
     brightens_as_keras = generator.brightness_range is not None and not generator.corrected
@@ -155,7 +155,7 @@ def check_images(images: Any, generator: Transformer, save_to_dir: Any) -> None:
         num_channels not in (1, 3, 4) or generator.data_format != keras.config.image_data_format()
     ):
         raise ValueError(
-            "`brightness_range` needs images of 1, 3 or 4 channels in Keras' own data format, "
+            "`brightness_range` needs images of 1, 3 or 4 channels in Keras' default data format, "
             f"{keras.config.image_data_format()!r}. Received {num_channels} channels in "
             f"{generator.data_format!r}. Set corrected=True in the generator."
         )

@@ -1,4 +1,4 @@
-"""Folders of images and masks, as arrays that `SegmentationIterator` reads."""
+"""The flow of folders of images and masks: lazy arrays of files for `SegmentationIterator`."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         _keras.print_msg(f"Found {self.samples} pairs of images and masks{several}.")
 
     def _choose(self, pairs: Sequence[Pair], subset: str | None, split: Split) -> list[Pair]:
-        """The pairs of a subset, of which every root has its part."""
+        """The pairs of a subset; each root is split by itself."""
         positions = choose_subset(
             split,
             subset,
@@ -179,9 +179,10 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         rule = (
             "their path below the root, without the extension (or by `mask_path`)"
             if mask_path is None
-            else "what `mask_path` gives, relative to the root of the masks, with the extension"
+            else "the path that `mask_path` returns, relative to the root of the masks, with the "
+            "extension"
         )
         return (
-            f"Images and masks pair by {rule}; read are files that end in "
+            f"Images and masks pair by {rule}; only files are read that end in "
             f"{', '.join(self.white_list_formats)}, .npy."
         )

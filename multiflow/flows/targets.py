@@ -1,4 +1,4 @@
-"""What goes with the images: labels, weights of samples, further inputs of the model."""
+"""The parts of a batch beside the images: labels, sample weights, further inputs of the model."""
 
 from __future__ import annotations
 
@@ -13,42 +13,43 @@ from multiflow.images.arrays import LazyArray
 
 
 class Target:
-    """One part of each batch. It never changes.
+    """A source of one part of each batch beside the images, such as labels. It never changes.
 
-    A batch is made in two steps: `move` reads samples and moves them as their images were; then
-    images are saved, if they are to be; and `stack` makes the part, of what `move` gave. What has
-    no pixels does not move: it is made in the second step, of the positions of the samples.
+    The part is made in two steps: `move` reads samples and moves them as their images were moved;
+    then, after images and masks were saved, `stack` makes the part from what `move` returned.
+    Targets without pixels do nothing in the first step, and pass on the positions of the samples.
     """
 
     def take(self, positions: np.ndarray) -> Target:
-        """The same for the samples at some positions, in this order."""
+        """The target for the samples at some positions, in this order."""
         raise NotImplementedError
 
     def move(self, positions: np.ndarray, moves: Sequence[Move], threads: int | None) -> Any:
-        """The samples at some positions, moved as their images were.
+        """Reads the samples at some positions, and moves them as their images were moved.
 
         Args:
-            positions: int array, which samples.
-            moves: the move of each.
-            threads: how many threads share the work; None for as many as there are cores to use.
+            positions: int array, the positions of the samples.
+            moves: the move of each sample.
+            threads: how many threads share the work; None for one on each core that the process may
+                use.
         """
         return positions
 
     def save(self, moved: Any, stems: Sequence[str]) -> None:
-        """Saves what `move` gave beside the images, whose paths without extension are `stems`."""
+        """Saves what `move` returned; `stems` are the paths of the images without extension."""
 
     def stack(self, moved: Any, images: np.ndarray) -> Any:
-        """The part of the batch, of what `move` gave and the images as they are in the batch."""
+        """Makes the part of the batch from what `move` returned and the images of the batch."""
         raise NotImplementedError
 
     def masks_in(self, stacked: Any) -> list[tuple[str, np.ndarray]]:
-        """The arrays of masks in what `stack` gave, with what figures call each."""
+        """A pair of name and array for each array of masks in what `stack` returned."""
         return []
 
 
 @dataclass(frozen=True)
 class Rows(Target):
-    """An array that NumPy's rules of indexing apply to, or some of its rows.
+    """An array that is indexed with an array of positions, as in NumPy, or some of its rows.
 
     Attributes:
         array: the array.
@@ -59,7 +60,7 @@ class Rows(Target):
     positions: np.ndarray | None = None
 
     def take(self, positions: np.ndarray) -> Rows:
-        """The same for the samples at some positions, in this order; nothing is copied."""
+        """The target for the samples at some positions, in this order; nothing is copied."""
         return Rows(self.array, positions if self.positions is None else self.positions[positions])
 
     def stack(self, moved: Any, images: np.ndarray) -> Any:
@@ -69,12 +70,12 @@ class Rows(Target):
 
 @dataclass(frozen=True)
 class Items(Target):
-    """A lazy array, of which samples are read one by one."""
+    """A lazy array, whose samples are read one by one."""
 
     array: LazyArray
 
     def take(self, positions: np.ndarray) -> Items:
-        """The same for the samples at some positions, in this order."""
+        """The target for the samples at some positions, in this order."""
         return Items(self.array.take(positions))
 
     def stack(self, moved: Any, images: np.ndarray) -> Any:
@@ -89,11 +90,11 @@ class Outputs(Target):
     outputs: Sequence[Target]
 
     def take(self, positions: np.ndarray) -> Outputs:
-        """The same for the samples at some positions, in this order."""
+        """The target for the samples at some positions, in this order."""
         return Outputs([output.take(positions) for output in self.outputs])
 
     def stack(self, moved: Any, images: np.ndarray) -> Any:
-        """A list with the part of each."""
+        """A list with the part of each output."""
         return [output.stack(moved, images) for output in self.outputs]
 
 
@@ -112,7 +113,7 @@ class Labels(Target):
     dtype: Any
 
     def take(self, positions: np.ndarray) -> Labels:
-        """The same for the samples at some positions, in this order."""
+        """The target for the samples at some positions, in this order."""
         taken = [self.classes[position] for position in positions]
         return Labels(taken, self.num_classes, self.dtype)
 
@@ -133,7 +134,7 @@ class ImagesAgain(Target):
     """The images of the batch as their own targets, for autoencoders."""
 
     def take(self, positions: np.ndarray) -> ImagesAgain:
-        """The same; it holds nothing."""
+        """The target itself, since it holds no samples."""
         return self
 
     def stack(self, moved: Any, images: np.ndarray) -> Any:

@@ -1,4 +1,4 @@
-"""Weights of samples or of pixels, which go with images and masks."""
+"""Weights of samples or of pixels, for flows with masks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class WeightArray(CheckedArray):
     """One array of weights: a number per sample, or a map per sample that is moved like a mask.
 
     Args:
-        name: what errors call the array.
+        name: the name of the array in errors.
         array: weights of shape `(num_samples,)` or `(num_samples, height, width)`.
     """
 
@@ -26,7 +26,7 @@ class WeightArray(CheckedArray):
             raise ValueError(f"`{self.name}` holds NaN in {self.where(index)}. Replace it with 0.")
 
     def move(self, sample: np.ndarray, move: Move, fill_mode: str) -> np.ndarray:
-        """A map, moved as its image was; a number, which stays, of shape `(1, 1)`."""
+        """Moves a map as its image was moved; gives a number, which stays, the shape `(1, 1)`."""
         if len(self.shape) == 3:
             return move.take(sample, fill_mode, 0)
         # Keras multiplies weights with losses of shape (batch, height, width).
@@ -45,7 +45,7 @@ def weights_of(
     sample_weight: Any,
     y: Any,
     images: Any,
-    resized: Callable[[LazyArray], LazyArray],
+    resize: Callable[[LazyArray], LazyArray],
     fill_mode: str,
     *,
     channels_first: bool,
@@ -60,7 +60,7 @@ def weights_of(
         _check_weights(name, weights, images, channels_first=channels_first)
         lazy = as_lazy(weights)
         WeightArray(name, lazy).check_all()
-        arrays.append(WeightArray(name, resized(lazy) if len(lazy.shape) == 3 else lazy))
+        arrays.append(WeightArray(name, resize(lazy) if len(lazy.shape) == 3 else lazy))
     return Weights(sample_weight, arrays, fill_mode)
 
 

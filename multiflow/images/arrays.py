@@ -1,4 +1,4 @@
-"""Arrays whose samples are read one by one, and what a user's array must be to serve as one."""
+"""Arrays whose samples are read one by one, and the checks of a user's arrays."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from multiflow.parallel import run_all
 
 
 class LazyArray(ABC):
-    """An array of samples, each of which is read when it is asked for. It never changes.
+    """An array whose samples are read when they are asked for. It never changes.
 
     Attributes:
         shape: the shape of all samples together, the number of samples first.
         dtype: the dtype of the samples.
         reads_in_threads: whether several samples can be read at once.
-        whole: the array in memory that holds the samples, maybe among others; None for others.
+        in_memory: the array in memory that holds these samples, and maybe more; None if they are
+            not in memory.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype
     reads_in_threads: bool = True
-    whole: np.ndarray | None = None
+    in_memory: np.ndarray | None = None
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -37,12 +38,12 @@ class LazyArray(ABC):
         """The samples at some positions, in this order; nothing is read or copied."""
 
     def where(self, index: int) -> str:
-        """What errors and captions call a sample."""
+        """The name of a sample in errors and captions: its number, or the path of its file."""
         return f"sample {index}"
 
     def read(self, positions: np.ndarray, threads: int | None) -> list[np.ndarray]:
-        """The samples at some positions, read in threads if that is possible and of use."""
-        in_threads = self.reads_in_threads and self.whole is None
+        """The samples at some positions, read in threads where that is safe and useful."""
+        in_threads = self.reads_in_threads and self.in_memory is None
         return run_all(self.__getitem__, positions.tolist(), threads if in_threads else 1)
 
 
@@ -51,7 +52,7 @@ class WrappedArray(LazyArray):
 
     Args:
         array: anything with `shape`, `dtype`, a length and item access.
-        positions: None for all samples, or which ones.
+        positions: None for all samples, or the positions of some.
     """
 
     def __init__(self, array: Any, positions: np.ndarray | None = None) -> None:
@@ -63,7 +64,7 @@ class WrappedArray(LazyArray):
         # Other libraries do not say whether their arrays are safe in threads.
         self.reads_in_threads = isinstance(array, np.ndarray)
         if isinstance(array, np.ndarray) and not isinstance(array, np.memmap):
-            self.whole = array
+            self.in_memory = array
 
     def __getitem__(self, index: int) -> np.ndarray:
         return np.asarray(self.array[self._original(index)])
@@ -74,7 +75,7 @@ class WrappedArray(LazyArray):
         return WrappedArray(self.array, taken)
 
     def where(self, index: int) -> str:
-        """The position of a sample in the user's array."""
+        """The name of a sample in errors and captions: its position in the user's array."""
         return f"sample {self._original(index)}"
 
     def _original(self, index: int) -> int:
@@ -82,17 +83,17 @@ class WrappedArray(LazyArray):
 
 
 def as_lazy(array: Any) -> LazyArray:
-    """A user's array, wrapped; what is lazy already, as it is."""
+    """The array itself if it is lazy; else a user's array, wrapped."""
     return array if isinstance(array, LazyArray) else WrappedArray(array)
 
 
 def check_array(name: str, array: Any, ranks: dict[int, str]) -> None:
-    """Refuses what is no array of real numbers of one of the ranks.
+    """Refuses anything but an array of real numbers with one of the allowed ranks.
 
     Args:
-        name: what errors call the array.
+        name: the name of the array in errors.
         array: what was received.
-        ranks: the form that each allowed rank stands for.
+        ranks: the allowed ranks, each with its shape in words.
     """
     expected = f"`{name}` must be an array of shape {' or '.join(ranks.values())}"
     if not all(hasattr(array, part) for part in ("shape", "dtype", "__len__", "__getitem__")):
@@ -104,19 +105,19 @@ def check_array(name: str, array: Any, ranks: dict[int, str]) -> None:
         kind = np.dtype(array.dtype).kind
     except TypeError:
         raise TypeError(
-            f"{expected} with a dtype of NumPy. Received {type(array).__name__} of {array.dtype}. "
+            f"{expected} with a NumPy dtype. Received {type(array).__name__} of {array.dtype}. "
             "Convert it with np.asarray."
         ) from None
     if kind not in "biuf":
         raise TypeError(
             f"{expected} of integers, booleans or real numbers. Received dtype {array.dtype}, "
-            f"shape {tuple(array.shape)}. Arrays of objects come of images of unequal size; "
+            f"shape {tuple(array.shape)}. Images of different sizes make an array of objects; "
             "resize them first."
         )
     if len(array.shape) not in ranks:
         raise ValueError(f"{expected}. Received shape {tuple(array.shape)}.")
     if 0 in tuple(array.shape):
-        raise ValueError(f"`{name}` holds nothing: its shape is {tuple(array.shape)}.")
+        raise ValueError(f"`{name}` holds nothing. Received shape {tuple(array.shape)}.")
 
 
 def check_length(name: str, array: Any, num_samples: int) -> None:
@@ -129,7 +130,7 @@ def check_length(name: str, array: Any, num_samples: int) -> None:
 
 
 def check_size(name: str, array: Any, images: Any, *, channels_first: bool) -> None:
-    """Refuses masks or weights of another height and width than the images."""
+    """Refuses masks or weights whose height or width differs from the images'."""
     expected = image_size(images.shape, channels_first=channels_first)
     received = image_size(array.shape, channels_first=channels_first)
     if received != expected:
@@ -140,6 +141,6 @@ def check_size(name: str, array: Any, images: Any, *, channels_first: bool) -> N
 
 
 def image_size(shape: tuple[int, ...], *, channels_first: bool) -> tuple[int, int]:
-    """The (height, width) in the shape of an array of images or masks."""
+    """Takes (height, width) from the shape of an array of images or masks."""
     first = 2 if channels_first and len(shape) == 4 else 1
     return int(shape[first]), int(shape[first + 1])

@@ -1,4 +1,4 @@
-"""Files whose images or masks are kept, in memory or in a file that later runs reuse."""
+"""A cache of image or mask files, in memory or in a file that later runs reuse."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from multiflow.images.files import Files
 from multiflow.parallel import run_all
 from multiflow.progress import with_progress
 
-# Changes with what the file of a cache holds.
+# The version of the cache's file format.
 VERSION = 1
-# Images that are decoded before any of them is kept.
+# How many images are decoded at a time.
 CHUNK = 64
 
 
 class CachedFiles(LazyArray):
-    """Files that were all read beforehand, or some of them; it gives the arrays that they give.
+    """Files that were read in advance; gives the same arrays as the files.
 
     Args:
         files: the files.
-        pixels: what they hold, or the path of an `.npy` file of it.
-        positions: None, or which of `pixels` the files are.
+        pixels: array of the pixels of all files in the cache, or the path of its `.npy` file.
+        positions: None, or int array, the position of each of `files` in `pixels`.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class CachedFiles(LazyArray):
         return CachedFiles(self.files.take(positions), self._stored, taken)
 
     def where(self, index: int) -> str:
-        """The path of a file."""
+        """The name of a sample in errors and captions: the path of its file."""
         return self.files.where(index)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -73,11 +73,11 @@ class CachedFiles(LazyArray):
 
 
 def check_cache(cache: Any, roots: Sequence[Any]) -> None:
-    """Refuses a `cache` that is neither None nor `"memory"` nor a folder that can be made.
+    """Refuses a `cache` that is neither None, `"memory"` nor a folder that can be made.
 
     Args:
         cache: what was received.
-        roots: the folders that are searched for images, in which the cache must not lie.
+        roots: the folders that are searched for images; the cache must not lie in them.
     """
     if cache is None or cache == "memory":
         return
@@ -103,12 +103,12 @@ def check_cache(cache: Any, roots: Sequence[Any]) -> None:
 
 
 def cache_files(files: Files, cache: Any, threads: int | None) -> Files | CachedFiles:
-    """The files, read now if they are to be cached.
+    """Reads files now, if they are to be cached; without a cache, returns them as they are.
 
     Args:
         files: the files.
         cache: None, `"memory"`, or a folder.
-        threads: how many threads read; None for as many as there are cores to use.
+        threads: how many threads read; None for one on each core that the process may use.
 
     Raises:
         ValueError: if memory or disk have too little room.
@@ -123,7 +123,7 @@ def cache_files(files: Files, cache: Any, threads: int | None) -> Files | Cached
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, f"{_key(files)}.npy")
     if not _is_complete(path, files):
-        # One process builds while others wait. The system unlocks what a killed one leaves.
+        # One process builds while others wait. If it is killed, the system unlocks the file.
         with _require("filelock").FileLock(f"{path}.lock"):
             if not _is_complete(path, files):
                 _write(files, path, threads)
@@ -167,7 +167,7 @@ def _write(files: Files, path: str, threads: int | None) -> None:
 
 def _check_unchanged(files: Files, path: str) -> None:
     if os.path.basename(path) != f"{_key(files)}.npy":
-        raise ValueError(f"Files changed while `cache` was built of them, {path!r}. Run it again.")
+        raise ValueError(f"Files changed while `cache` was built from them: {path!r}. Run again.")
 
 
 def _stored_shape(files: Files) -> tuple[int, ...]:
@@ -175,7 +175,7 @@ def _stored_shape(files: Files) -> tuple[int, ...]:
 
 
 def _is_complete(path: str, files: Files) -> bool:
-    """Whether a file is there, and nothing has cut it off."""
+    """True if the file of a cache exists and is not truncated."""
     try:
         return np.load(path, mmap_mode="r").shape == _stored_shape(files)
     except (FileNotFoundError, ValueError, EOFError):
@@ -183,14 +183,14 @@ def _is_complete(path: str, files: Files) -> bool:
 
 
 def _read_in_order(files: Files, dtype: np.dtype, threads: int | None) -> Iterator[np.ndarray]:
-    """The contents of the files, with Keras' progress bar."""
+    """The pixels of the files, with Keras' progress bar."""
 
     def read(index: int) -> np.ndarray:
         pixels = files.read_pixels(index)
         if not np.can_cast(pixels.dtype, dtype):
             raise ValueError(
-                f"{files.paths[index]!r} holds {pixels.dtype}, which its cache of {dtype} cannot "
-                "hold. Did the file change just now? Leave `cache` out."
+                f"{files.paths[index]!r} holds {pixels.dtype}, which a `cache` of {dtype} cannot "
+                "hold. If the file has just changed, run again; else leave `cache` out."
             )
         return pixels.astype(dtype, copy=False)
 
@@ -201,7 +201,7 @@ def _read_in_order(files: Files, dtype: np.dtype, threads: int | None) -> Iterat
 
 
 def _key(files: Files) -> str:
-    """A name for what the files hold now, and for what is made of it."""
+    """A hash of the files as they are now, and of how they are read."""
     key = hashlib.sha256(f"{VERSION} {PIL.__version__} {files.recipe}".encode())
     for path in files.paths:
         status = os.stat(path)

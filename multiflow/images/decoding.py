@@ -1,4 +1,4 @@
-"""Pictures → pixels, as Keras' `load_img` decodes them, and faster where that is possible."""
+"""Image files → pixels, as Keras' `load_img` decodes them, and faster where that is possible."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from PIL import Image
 from multiflow import _keras, extras
 from multiflow.images.resize import centred_box, resize, resize_picture
 
-# What simplejpeg decodes to, by the colours that the file holds and those that are wanted. Other
-# kinds, such as CMYK, are Pillow's, and so is the grey of a coloured picture.
+# What simplejpeg decodes to, by the colours of the file and the wanted `color_mode`. Pillow decodes
+# all others, such as CMYK, or a coloured file as grey.
 COLORSPACES = {
     ("YCbCr", "rgb"): "RGB",
     ("YCbCr", "rgba"): "RGBA",
@@ -25,8 +25,8 @@ COLORSPACES = {
     ("Gray", "grayscale"): "GRAY",
 }
 NUM_CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}  # of Keras' color modes
-# The largest buffer, in bytes, that a thread keeps.
-MOST_KEPT = 2**26
+# The largest buffer that a thread keeps for the next file.
+MAX_BUFFER_BYTES = 2**26
 
 _buffers = threading.local()
 
@@ -38,18 +38,18 @@ def load_image(
     interpolation: str,
     keep_aspect_ratio: bool,
 ) -> np.ndarray:
-    """The pixels of a picture as `keras.utils.load_img` gives them, with the same errors.
+    """The pixels of an image file as `keras.utils.load_img` gives them, with the same errors.
 
     Args:
         path: the file.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
         target_size: (height, width) of the result.
-        interpolation: how the picture is resized.
-        keep_aspect_ratio: whether it is cropped to the ratio of `target_size` before.
+        interpolation: how the image is resized.
+        keep_aspect_ratio: whether it is first cropped to the ratio of `target_size`.
 
     Returns:
-        Array of shape `(height, width, channels)`, of uint8, or of uint16 or int32 for the grey of
-        pictures with more than 8 bits.
+        Array of shape `(height, width, channels)`, of uint8, or of uint16 or int32 for grey images
+        with more than 8 bits.
     """
     with open(path, "rb", buffering=0) as file:
         data = file.read()
@@ -69,7 +69,7 @@ def _load_jpeg(
     interpolation: str,
     keep_aspect_ratio: bool,
 ) -> np.ndarray | None:
-    """As `load_image`, if simplejpeg can do it; else None."""
+    """As `load_image`, if simplejpeg decodes the file exactly as Pillow does; else None."""
     simplejpeg = extras.find("simplejpeg")
     if not simplejpeg or not _decodes_as_pillow(simplejpeg):
         return None
@@ -89,13 +89,13 @@ def _load_jpeg(
 
 
 def _decode_jpeg(simplejpeg: Any, data: bytes, color_mode: str) -> np.ndarray | None:
-    """The pixels of a JPEG file, which the next call in this thread overwrites."""
+    """The pixels of a JPEG file, in memory that the next call in this thread overwrites."""
     if not data.startswith(b"\xff\xd8\xff"):
         return None
     try:
         height, width, colors, _ = simplejpeg.decode_jpeg_header(data)
         colorspace = COLORSPACES.get((colors, color_mode))
-        # Pillow warns of huge pictures, or refuses them.
+        # Huge images are left to Pillow, which warns of them or refuses them.
         if colorspace is None or height * width > (Image.MAX_IMAGE_PIXELS or np.inf):
             return None
         return simplejpeg.decode_jpeg(
@@ -110,18 +110,18 @@ def _decode_jpeg(simplejpeg: Any, data: bytes, color_mode: str) -> np.ndarray | 
 
 
 def _buffer(num_bytes: int) -> np.ndarray:
-    """Memory of this thread, which is much faster than new memory for each picture."""
+    """A buffer that this thread reuses, which is much faster than new memory for each image."""
     buffer = getattr(_buffers, "jpeg", None)
     if buffer is None or len(buffer) < num_bytes:
         buffer = np.empty(num_bytes, np.uint8)
-        if num_bytes <= MOST_KEPT:
+        if num_bytes <= MAX_BUFFER_BYTES:
             _buffers.jpeg = buffer
     return buffer
 
 
 @functools.cache
 def _decodes_as_pillow(simplejpeg: ModuleType) -> bool:
-    """Whether both compute alike, which depends on the libraries they were built with."""
+    """True if simplejpeg and Pillow, as they were built here, decode to equal pixels."""
     noise = np.random.default_rng(0).integers(0, 256, (37, 51, 3), dtype=np.uint8)
     picture = Image.fromarray(noise)
     for mode, subsampling in (("RGB", 0), ("RGB", 1), ("RGB", 2), ("L", 0)):

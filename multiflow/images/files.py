@@ -1,4 +1,4 @@
-"""Files as lazy arrays: images as Keras reads them, masks with the values that are stored."""
+"""Files as lazy arrays: images as Keras reads them, masks with their stored values."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _reading_header = threading.Lock()
 
 @dataclass(frozen=True)
 class Decoding:
-    """What is made of each of several files.
+    """How files become arrays.
 
     Attributes:
         size: (height, width) of the result.
-        color_mode: how pictures are converted; None where they are not.
-        interpolation: how they are resized.
-        keep_aspect_ratio: whether they are cropped to the ratio of `size` before.
+        color_mode: how images are converted; None for masks, which are not.
+        interpolation: how images or masks are resized.
+        keep_aspect_ratio: whether they are first cropped to the ratio of `size`.
         channels_first: whether the channels come before the rows.
     """
 
@@ -47,7 +47,7 @@ class Decoding:
 
 
 def is_numpy_file(path: str) -> bool:
-    """Whether NumPy reads a file, rather than Pillow."""
+    """True if NumPy reads the file, not Pillow."""
     return path.lower().endswith(".npy")
 
 
@@ -59,11 +59,11 @@ def open_array(path: str) -> np.ndarray:
 
 
 class Files(LazyArray):
-    """Arrays in files, each of which is opened, cropped and resized when it is asked for.
+    """Images or masks in files, each read, cropped and resized when it is asked for.
 
     Args:
         paths: the files.
-        decoding: what is made of them.
+        decoding: how they become arrays.
         num_channels: the number of channels of every file; None for no channel axis.
         dtype: the dtype of the result.
     """
@@ -82,11 +82,11 @@ class Files(LazyArray):
 
     @property
     def recipe(self) -> str:
-        """All that decides what is made of a file, in words that tell caches apart."""
+        """All that decides how a file becomes an array, as a text for the key of a cache."""
         return f"{type(self).__name__} {self.decoding} {self.pixel_shape} {self.dtype}"
 
     def find_dtype(self, threads: int | None) -> np.dtype:
-        """A dtype that holds what all files hold."""
+        """A dtype that can hold the values of all files."""
         return self.dtype
 
     def __getitem__(self, index: int) -> np.ndarray:
@@ -100,16 +100,16 @@ class Files(LazyArray):
         return taken
 
     def where(self, index: int) -> str:
-        """The path of a file."""
+        """The name of a sample in errors and captions: the path of its file."""
         return repr(self.paths[index])
 
     def read_pixels(self, index: int) -> np.ndarray:
-        """The contents of a file, with any channels last; errors name the file."""
-        with self._naming(index) as path:
+        """The pixels of a file, with any channels last; errors name the file."""
+        with self._path_in_errors(index) as path:
             return self._read(path)
 
     @contextlib.contextmanager
-    def _naming(self, index: int) -> Iterator[str]:
+    def _path_in_errors(self, index: int) -> Iterator[str]:
         path = self.paths[index]
         try:
             yield path
@@ -117,7 +117,7 @@ class Files(LazyArray):
             raise _with_path(error, path) from error
 
     def arrange(self, pixels: np.ndarray) -> np.ndarray:
-        """What `read_pixels` gave, with the channels where they are wanted."""
+        """Moves the channels of what `read_pixels` gave to where `decoding` wants them."""
         first = self.decoding.channels_first and pixels.ndim == 3
         return np.moveaxis(pixels, -1, 0) if first else pixels
 
@@ -136,14 +136,14 @@ class Files(LazyArray):
 
 
 def _with_path(error: Exception, path: str) -> Exception:
-    """The same kind of error, whose text says which file it is about."""
+    """The same kind of error, with a text that names the file."""
     if path in str(error):
         return error
-    reason = str(error).split(" <_io.BytesIO")[0]  # where Pillow got the bytes tells nothing
+    reason = str(error).split(" <_io.BytesIO")[0]  # the source of Pillow's bytes tells nothing
     message = f"{path!r} cannot be read: {reason}"
     try:
         return type(error)(message)
-    except TypeError:  # it takes more than a text
+    except TypeError:  # its constructor takes more than a text
         return OSError(message)
 
 
@@ -152,8 +152,8 @@ class ImageFiles(Files):
 
     Args:
         paths: the files.
-        decoding: what is made of them, with a `color_mode`.
-        num_channels: the number of channels, if it is not that of the `color_mode`.
+        decoding: how they become arrays, with a `color_mode`.
+        num_channels: the number of channels; None for that of the `color_mode`.
     """
 
     def __init__(
@@ -161,20 +161,20 @@ class ImageFiles(Files):
     ) -> None:
         assert decoding.color_mode is not None
         self._color_mode = decoding.color_mode
-        # The dtype of nearly all; deep greys and `.npy` files have their own.
+        # The dtype of nearly all files; deep greys and `.npy` files have their own.
         super().__init__(
             paths, decoding, num_channels or NUM_CHANNELS[self._color_mode], np.dtype(np.uint8)
         )
 
     def find_dtype(self, threads: int | None) -> np.dtype:
-        """A dtype that holds what all files hold; their headers tell."""
+        """A dtype that can hold the values of all files, by their headers."""
         dtypes = run_all(self._read_dtype, range(len(self)), threads)
         return np.result_type(self.dtype, *set(dtypes))
 
     def _read_dtype(self, index: int) -> np.dtype:
         if self._color_mode != "grayscale":
             return self.dtype
-        with self._naming(index) as path, Image.open(path) as image:
+        with self._path_in_errors(index) as path, Image.open(path) as image:
             return np.dtype(np.int32 if image.mode in DEEP_GREYS else np.uint8)
 
     def _read(self, path: str) -> np.ndarray:
@@ -189,10 +189,10 @@ class ImageFiles(Files):
 
 
 class ImageAndArrayFiles(ImageFiles):
-    """Images as `ImageFiles`, among which may be `.npy` files, which are taken as they are."""
+    """Images as in `ImageFiles`, or in `.npy` files, whose values are kept."""
 
     def arrange(self, pixels: np.ndarray) -> np.ndarray:
-        """The pixels as they would lie in an array of images, as Keras' `flow` has them."""
+        """As in `Files`, in the memory layout of an array of images, as Keras' `flow` gets it."""
         return np.ascontiguousarray(super().arrange(pixels))
 
     def _read_dtype(self, index: int) -> np.dtype:
@@ -200,7 +200,7 @@ class ImageAndArrayFiles(ImageFiles):
             return super()._read_dtype(index)
         if self.decoding.interpolation != "nearest":
             return np.dtype(np.float32)  # to which `resize` converts
-        with self._naming(index) as path:
+        with self._path_in_errors(index) as path:
             return open_array(path).dtype
 
     def _read(self, path: str) -> np.ndarray:
@@ -211,11 +211,11 @@ class ImageAndArrayFiles(ImageFiles):
 
 
 class MaskFiles(Files):
-    """Masks with the values of the files: palette indices stay indices, nothing is scaled.
+    """Masks with their stored values: palette indices stay indices, nothing is scaled.
 
     Args:
         paths: the files.
-        decoding: what is made of them, by `interpolation="nearest"`.
+        decoding: how they become arrays, with `interpolation="nearest"`.
         num_channels: the number of channels of every mask; None for no channel axis.
         dtype: the dtype of the result.
         colors: None, or the class number of each (red, green, blue).
@@ -237,7 +237,7 @@ class MaskFiles(Files):
 
     @property
     def recipe(self) -> str:
-        """All that decides what is made of a file, in words that tell caches apart."""
+        """As in `Files`, with the colours of classes."""
         return f"{super().recipe} {self._colors}"
 
     def _read(self, path: str) -> np.ndarray:
@@ -260,7 +260,7 @@ class MaskFiles(Files):
             color = tuple(int(value) for value in unlisted[0])
             raise ValueError(
                 f"it holds the colour {color}, which `mask_colors` does not list. "
-                f"Listed are {list(self._colors)}"
+                f"It lists {list(self._colors)}. Add the colour, or correct the mask."
             )
         return self._color_classes[places]
 
@@ -270,7 +270,7 @@ def _color_number(color: np.ndarray) -> Any:
 
 
 def check_mask_colors(mask_colors: Any, num_classes: Any) -> None:
-    """Refuses what is no mapping from (red, green, blue) to a class number."""
+    """Refuses anything but None or a mapping from (red, green, blue) to class numbers."""
     if mask_colors is None:
         return
     if not (
@@ -292,5 +292,5 @@ def check_mask_colors(mask_colors: Any, num_classes: Any) -> None:
     if isinstance(num_classes, Integral) and not 0 <= numbers[0] <= numbers[-1] < int(num_classes):
         raise ValueError(
             f"`mask_colors` gives the class numbers {numbers}, but num_classes={num_classes} "
-            f"allows 0 to {int(num_classes) - 1}."
+            f"allows 0 to {int(num_classes) - 1}. Change one of the two."
         )

@@ -1,4 +1,4 @@
-"""What files say of themselves before they are read, and what all files of a flow agree on."""
+"""The headers of image and mask files, and the size, channels and dtype that files share."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ UNREADABLE = (OSError, ValueError, EOFError, Image.DecompressionBombError)
 
 
 class Header(NamedTuple):
-    """What a file says of its array before it is read; `num_channels` None is no channel axis.
+    """The form of the array in a file; `num_channels` is None for no channel axis.
 
-    Pictures that are no masks have a size only: Keras converts them as `color_mode` says.
+    For images, other than masks and `.npy` files, only size and mode are set: Keras converts them
+    to `color_mode`.
     """
 
     size: Size
@@ -46,16 +47,19 @@ class Header(NamedTuple):
 
 
 def read_header(path: str, *, channels_first: bool, is_mask: bool) -> Header:
-    """The size, and of masks and `.npy` files the channels and dtype, of a file.
+    """Reads the size of a file, and of masks and `.npy` files also the channels and dtype.
 
     Raises:
         OSError: if the file cannot be read.
-        ValueError: if it holds no image of numbers.
+        ValueError: if it holds no image, or a mask that Pillow would change.
     """
     if is_numpy_file(path):
         array = open_array(path)
         if array.ndim not in (2, 3) or array.dtype.kind not in "biuf":
-            raise ValueError(f"it holds an array of shape {array.shape} and dtype {array.dtype}")
+            raise ValueError(
+                f"it holds an array of shape {array.shape} and dtype {array.dtype}; it must hold "
+                "one image or mask, of rank 2 or 3, of numbers"
+            )
         shape = list(array.shape)
         num_channels = shape.pop(0 if channels_first else 2) if array.ndim == 3 else None
         return Header((shape[0], shape[1]), num_channels, array.dtype)
@@ -78,11 +82,11 @@ def read_header(path: str, *, channels_first: bool, is_mask: bool) -> Header:
 def read_headers(
     pairs: Sequence[Pair], problems: Problems, *, channels_first: bool
 ) -> tuple[list[Header], list[Header]]:
-    """The headers of the images and of the masks, of all pairs that can be read.
+    """Reads the headers of the images and of the masks of all pairs that can be read.
 
     Args:
         pairs: the paths.
-        problems: takes note of files that cannot be read, and of pairs of different size.
+        problems: takes note of files that cannot be read, and of pairs whose sizes differ.
         channels_first: whether the channels of `.npy` files come before the rows.
     """
 
@@ -109,63 +113,66 @@ def read_headers(
 
 
 def common_size(pairs: Sequence[Pair], headers: Sequence[Header]) -> Size:
-    """The one size of all images, for which no `target_size` is needed."""
+    """The size that all images share, for flows without a `target_size`."""
     examples = {header.size: pair.image for pair, header in zip(pairs, headers, strict=True)}
-    return _only(examples, "images of one size (height, width)", "Set `target_size`.")
+    return _shared_value(examples, "images of one size (height, width)", "Set `target_size`.")
 
 
 def common_image_channels(pairs: Sequence[Pair], headers: Sequence[Header], color_mode: str) -> int:
-    """The number of channels of all images: of `.npy` files their own, else of the color mode."""
+    """The number of channels that all images share; of image files, that of the color mode."""
     examples = {
         (header.num_channels or 1) if is_numpy_file(pair.image) else NUM_CHANNELS[color_mode]: (
             pair.image
         )
         for pair, header in zip(pairs, headers, strict=True)
     }
-    return _only(examples, "images of one number of channels", "Part them into several flows.")
+    return _shared_value(
+        examples, "images of one number of channels", "Make one flow for each number."
+    )
 
 
 def common_mask_form(
     pairs: Sequence[Pair], headers: Sequence[Header], mask_colors: Mapping[Any, int] | None
 ) -> tuple[int | None, np.dtype]:
-    """The number of channels (None for no channel axis) and the dtype of all masks."""
+    """The number of channels (None for no channel axis) and a dtype that fit all masks."""
     if mask_colors is not None:
         for pair, header in zip(pairs, headers, strict=True):
             if header.mode not in COLOUR_MODES:
                 raise ValueError(
-                    f"`mask_colors` is for pictures of the modes {sorted(COLOUR_MODES)}. Received "
-                    f"{pair.mask!r} of mode {header.mode!r}."
+                    f"`mask_colors` is for masks of the modes {sorted(COLOUR_MODES)}. Received "
+                    f"{pair.mask!r} of mode {header.mode!r}. Convert the file to RGB, or leave "
+                    "`mask_colors` out."
                 )
         return None, np.result_type(*map(np.min_scalar_type, mask_colors.values()))
     examples = {header.num_channels: pair.mask for pair, header in zip(pairs, headers, strict=True)}
-    num_channels = _only(
+    num_channels = _shared_value(
         examples,
-        "masks of one number of channels (None: one, without an axis)",
+        "masks of one number of channels (None for no channel axis)",
         "Turn colours into class numbers with `mask_colors`, or convert the files.",
     )
     return num_channels, np.result_type(*{header.dtype for header in headers})
 
 
 def warn_of_doubtful_masks(pairs: Sequence[Pair], headers: Sequence[Header]) -> None:
-    """Warns of masks whose format does not keep values, and of values of two meanings."""
+    """Warns of masks in a format that changes values, and of modes that differ in meaning."""
     lossy = [pair.mask for pair in pairs if pair.mask.lower().endswith(("jpg", "jpeg"))]
     if lossy:
         _checks.warn(
             f"{len(lossy)} masks are JPEG files, such as {lossy[0]!r}. JPEG changes values near "
-            "edges, so that they hold values that nobody drew. Save masks as PNG; until then, "
-            "`mask_preprocessing_function` can round them."
+            "edges, so that masks hold values that belong to no class. Save masks as PNG; until "
+            "then, `mask_preprocessing_function` can round the values."
         )
     examples = {header.mode: pair.mask for pair, header in zip(pairs, headers, strict=True)}
     one_channel = {mode: path for mode, path in examples.items() if mode in ("1", "L", "P")}
     if len(one_channel) > 1:
         _checks.warn(
-            "The masks are partly of 1 bit, grey levels or palette indices (modes 1, L and P), "
+            "The masks mix bits, grey levels or palette indices (modes 1, L and P), "
             f"which rarely mean the same: {one_channel}. Save them in one mode."
         )
 
 
-def _only(examples: Mapping[Any, str], what: str, remedy: str) -> Any:
+def _shared_value(examples: Mapping[Any, str], expected: str, remedy: str) -> Any:
     if len(examples) > 1:
-        shown = ", ".join(f"{value} as {path!r}" for value, path in examples.items())
-        raise ValueError(f"The flow needs {what}. Received {shown}. {remedy}")
+        shown = ", ".join(f"{value} in {path!r}" for value, path in examples.items())
+        raise ValueError(f"The flow needs {expected}. Received {shown}. {remedy}")
     return next(iter(examples))

@@ -1,4 +1,4 @@
-"""Images in another size as a compiled loop; needs numba, from the extra `fast`."""
+"""Nearest-neighbour resizing as a compiled loop; needs numba, from the extra `fast`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ def pick(
     out: np.ndarray,
     channels: tuple[int, ...],
 ) -> None:
-    """Writes the pixels where some rows and columns of an image cross.
+    """Writes the pixels of an image at all pairs of some rows and columns.
 
     Args:
         image: flat array of an image with its channels last.
-        width: of the image.
-        rows: which rows.
-        columns: which columns.
+        width: the width of the image.
+        rows: the rows to take.
+        columns: the columns to take.
         out: flat array for the result.
-        channels: a tuple with an entry for each channel.
+        channels: a tuple with an entry for each channel, so that their number is known when the
+            loop over them is compiled.
     """
     place = np.uint64(0)
     for row in rows:

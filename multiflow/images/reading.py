@@ -19,7 +19,7 @@ class Reading:
         target_size: (height, width) of the result; None for that of the files.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
         interpolation: how images are resized.
-        keep_aspect_ratio: whether images are cropped to the ratio of `target_size` before.
+        keep_aspect_ratio: whether images are first cropped to the ratio of `target_size`.
         cache: None, `"memory"` or a folder.
     """
 
@@ -30,14 +30,14 @@ class Reading:
     cache: Any
 
     def check(self, *, needs_size: bool = True) -> None:
-        """Refuses what Keras would notice only when the first batch is read, or never."""
+        """Refuses values that Keras would notice only when the first batch is read, or never."""
         if needs_size or self.target_size is not None:
             check_target_size(self.target_size)
         check_interpolation(self.interpolation)
 
 
 def check_target_size(target_size: Any) -> None:
-    """Refuses what is no size."""
+    """Refuses anything but two positive integers."""
     if not (
         isinstance(target_size, Collection)
         and len(target_size) == 2
@@ -59,7 +59,7 @@ def check_interpolation(interpolation: Any) -> None:
 
 
 def check_color_mode(color_mode: Any) -> None:
-    """Refuses an unknown `color_mode`; flows of Keras say it in Keras' words."""
+    """Refuses an unknown `color_mode`; in flows that extend Keras' own, Keras does it."""
     if color_mode not in NUM_CHANNELS:
         raise ValueError(
             f"`color_mode` must be one of {list(NUM_CHANNELS)}. Received: {color_mode!r}"

@@ -1,4 +1,4 @@
-"""Images and masks in another size, by the rules of Pillow, for any dtype and channel count."""
+"""Resizes images and masks as Pillow does, for any dtype and number of channels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def resize(
         interpolation: `"nearest"`, which keeps dtype and values, or another of Keras' names, which
             resizes each channel in float32.
         channels_first: whether the first of three axes holds the channels.
-        box: the part of the image to resize; by default the whole.
+        box: the part of the image to resize; by default all of it.
     """
     row_axis = 1 if image.ndim == 3 and channels_first else 0
     height, width = image.shape[row_axis : row_axis + 2]
@@ -56,7 +56,7 @@ def resize(
 def resize_picture(
     picture: Image.Image, size: tuple[int, int], interpolation: str, box: Box | None
 ) -> Image.Image:
-    """One of Pillow's pictures in a new size, (height, width)."""
+    """A Pillow image in a new size, (height, width)."""
     resample = _keras.PIL_INTERPOLATION_METHODS[interpolation]
     left_top_right_bottom = (box[1], box[0], box[3], box[2]) if box else None
     return picture.resize(size[::-1], resample, left_top_right_bottom)
@@ -72,7 +72,7 @@ def _pick(kernels: Any, image: np.ndarray, rows: np.ndarray, columns: np.ndarray
 
 @functools.lru_cache
 def nearest_indices(length: int, new_length: int, start: int, stop: int) -> np.ndarray:
-    """Which of `length` pixels Pillow takes when it resizes those from `start` to `stop`."""
+    """The indices, among `length` pixels, that Pillow takes to resize those from start to stop."""
     ramp = Image.fromarray(np.arange(length, dtype=np.int32)[np.newaxis])
     resized = ramp.resize((new_length, 1), Image.Resampling.NEAREST, (start, 0, stop, 1))
     return np.asarray(resized, np.intp)[0]
@@ -89,7 +89,7 @@ def centred_box(size: tuple[int, int], target_size: tuple[int, int]) -> Box:
 
 
 class Resized(LazyArray):
-    """An array of images or masks, each of which is resized when it is read.
+    """An array of images or masks that are resized when they are read.
 
     Args:
         source: the images or masks.
@@ -120,5 +120,5 @@ class Resized(LazyArray):
         return Resized(source, self._size, self._interpolation, channels_first=self._channels_first)
 
     def where(self, index: int) -> str:
-        """What the array that is resized calls a sample."""
+        """The name of a sample in errors and captions, as in the array that is resized."""
         return self._source.where(index)

@@ -1,4 +1,4 @@
-"""Which class folders there are, and which folders share a label."""
+"""The class folders of the roots, and the labels that they share."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ def resolve_classes(classes: Any, sources: Sequence[Source]) -> dict[str, list[s
 
 
 def check_classes(classes: Any) -> dict[str, list[str]]:
-    """The folders of each class, from any form that `classes` may take; None gives no class.
+    """The folders of each class, from any form of `classes`; None gives no class.
 
     Raises:
         TypeError: if `classes` is not built of strings as documented.
         ValueError: if a class has no folder, or a folder serves twice or is not a plain name.
     """
     expected = (
-        "`classes` must be a list of folder names, in which a list of folder names stands for "
-        "folders that share one label, or a mapping from class name to folder names."
+        "`classes` must be a list of folder names, in which folders that share one label are a "
+        "list of their own, or a mapping from class name to folder names."
     )
     if classes is None:
         return {}

@@ -1,4 +1,4 @@
-"""Samples that belong together, and how whole groups are divided."""
+"""Groups of samples that belong together, and their division into two subsets."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ def group_numbers(
     num_samples: int,
     paths: Sequence[str] | None,
 ) -> np.ndarray:
-    """The group of each sample as a number, counted from 0 as groups first come up.
+    """The group of each sample as a number; groups are numbered from 0, as they first appear.
 
     Args:
         groups: a function from a path to its group, or one group per sample.
-        num_samples: how many samples there are.
-        paths: what a function is called with; None if samples have no path.
+        num_samples: the number of samples.
+        paths: the path of each sample, for a function; None if samples have no path.
 
     Raises:
-        TypeError: if the groups are not of the form that the samples need.
-        ValueError: if there are not two groups, or not one per sample.
+        TypeError: if files have no function, or arrays no sequence of groups.
+        ValueError: if there is only one group, or not one group per sample.
     """
     numbers: dict[Hashable, int] = {}
     found = _groups_of(groups, num_samples, paths)
@@ -40,7 +40,7 @@ def _groups_of(
     if paths is None:
         if callable(groups):
             raise TypeError(
-                "`split_groups` must be a sequence with one group per sample, for arrays have no "
+                "`split_groups` must be a sequence with one group per sample, since arrays have no "
                 f"paths. Received the function {groups!r}."
             )
         found = list(groups)
@@ -81,7 +81,7 @@ def _group_of_path(groups: Callable[[str], Hashable], path: str) -> Hashable:
 
 
 def _is_group(group: Any) -> bool:
-    """Whether a value is hashable, and not missing, as None, NaN and pandas' NA are."""
+    """True if a value is hashable and is not a missing one: None, NaN or pandas' NA."""
     try:
         hash(group)
         return group is not None and bool(group == group)
@@ -92,25 +92,26 @@ def _is_group(group: Any) -> bool:
 def divide_groups(
     fraction: float, groups: np.ndarray, strata: np.ndarray, order: np.ndarray
 ) -> np.ndarray:
-    """Whether each sample is in a group for validation.
+    """Divides whole groups: bool array of shape `(num_samples,)`, True for validation.
 
     Args:
-        fraction: of the samples, wanted for validation.
-        groups: int array, the group of each sample, numbered as they come up.
-        strata: int array, of which validation should have its share.
-        order: the samples, in the order in which they are preferred for validation.
+        fraction: the fraction of the samples that is wanted for validation.
+        groups: int array, the group of each sample, as `group_numbers` counts them.
+        strata: int array, the stratum of each sample; validation gets a share of each stratum.
+        order: int array, the samples, those first that are preferred for validation.
     """
-    # A group is preferred as its first sample is, so that large ones have no better chance.
+    # A group has the rank of its first sample, so that large groups have no better chance.
     first_samples = np.unique(groups, return_index=True)[1]
-    group_order = _spread(np.argsort(np.argsort(order)[first_samples]), _main(groups, strata))
+    ranked_groups = np.argsort(np.argsort(order)[first_samples])
+    group_order = _interleave_strata(ranked_groups, _main_strata(groups, strata))
     sizes = np.bincount(groups)[group_order]
     is_chosen = np.zeros(len(sizes), bool)
     is_chosen[group_order] = nearest_total(sizes.tolist(), fraction * len(groups))
     return is_chosen[groups]
 
 
-def _main(groups: np.ndarray, strata: np.ndarray) -> np.ndarray:
-    """The stratum that most samples of each group are in."""
+def _main_strata(groups: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """For each group, the stratum that holds most of its samples."""
     (pair_groups, pair_strata), counts = np.unique([groups, strata], axis=1, return_counts=True)
     main = np.empty(groups.max() + 1, int)
     by_count = np.argsort(counts, kind="stable")
@@ -118,8 +119,8 @@ def _main(groups: np.ndarray, strata: np.ndarray) -> np.ndarray:
     return main
 
 
-def _spread(order: np.ndarray, strata: np.ndarray) -> np.ndarray:
-    """The order, changed so that its first items hold their share of every stratum."""
+def _interleave_strata(order: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """The order, changed so that any number of its first items has a share of each stratum."""
     by_stratum = np.argsort(strata[order], kind="stable")
     counts = np.bincount(strata)
     shares = np.empty(len(order))
@@ -128,30 +129,31 @@ def _spread(order: np.ndarray, strata: np.ndarray) -> np.ndarray:
 
 
 def nearest_total(sizes: Sequence[int], target: float) -> list[bool]:
-    """Which numbers have the sum that is nearest to a target; neither none nor all of them.
+    """Chooses some of several numbers, not none and not all, with the sum nearest to a target.
 
     Args:
-        sizes: two or more positive integers, in the order in which they are preferred.
-        target: what their sum should be.
+        sizes: two or more positive integers; earlier ones are preferred.
+        target: the wanted sum.
 
     Returns:
-        Whether each is taken. The sum is as near to `target` as any can be. Of the ways to it, it
-        is one that takes the first numbers and leaves the last, but for few in between.
+        A bool for each number, True if it is chosen. No other choice has a sum nearer to `target`.
+        Of several such choices, it is one that takes the first numbers and leaves the last, with
+        few exceptions in between.
 
     Example:
     >>> nearest_total([6, 7, 3, 8], 10)
     [False, True, True, False]
     """
-    total = _nearest_bit(_sums(sizes) & ~1 & ~(1 << sum(sizes)), target)
+    total = _nearest_bit(_sums_as_bits(sizes) & ~1 & ~(1 << sum(sizes)), target)
     first_sums = [0, *itertools.accumulate(sizes)]
     boundary = min(range(len(first_sums)), key=lambda n: abs(first_sums[n] - target))
     chosen = [position < boundary for position in range(len(sizes))]
-    # To decide anew about a few numbers of each size, next to the boundary, is mostly enough.
+    # Mostly it is enough to choose anew among a few numbers of each size, next to the boundary.
     width = 0
     while True:
-        window = _next_to(boundary, sizes, width)
+        window = _window_around(boundary, sizes, width)
         missing = total - first_sums[boundary] + sum(sizes[n] for n in window if chosen[n])
-        taken = _with_total([sizes[n] for n in window], missing)
+        taken = _choose_total([sizes[n] for n in window], missing)
         if taken is not None:
             for position, is_taken in zip(window, taken, strict=True):
                 chosen[position] = is_taken
@@ -159,8 +161,8 @@ def nearest_total(sizes: Sequence[int], target: float) -> list[bool]:
         width = max(1, 2 * width)
 
 
-def _next_to(boundary: int, sizes: Sequence[int], width: int) -> list[int]:
-    """The positions, for each size, of the `width` last before the boundary and first behind it."""
+def _window_around(boundary: int, sizes: Sequence[int], width: int) -> list[int]:
+    """Positions around a boundary: of each size, the last `width` before and the first after."""
     by_size: dict[int, list[int]] = {}
     for position, size in enumerate(sizes):
         by_size.setdefault(size, []).append(position)
@@ -171,28 +173,28 @@ def _next_to(boundary: int, sizes: Sequence[int], width: int) -> list[int]:
     return sorted(window)
 
 
-def _with_total(sizes: Sequence[int], total: int) -> list[bool] | None:
-    """Which numbers have a sum, the first ones if they can; None if none have."""
-    # Bit t of each tells whether some of the numbers behind a position have the sum t.
-    behind = list(
+def _choose_total(sizes: Sequence[int], total: int) -> list[bool] | None:
+    """Chooses numbers that have a sum, early ones where possible; None if no choice has it."""
+    # Bit t of an entry is set if some of the numbers from a position on have the sum t.
+    sums_from = list(
         itertools.accumulate(reversed(sizes), lambda sums, n: sums | sums << n, initial=1)
     )
-    if total < 0 or not behind.pop() >> total & 1:
+    if total < 0 or not sums_from.pop() >> total & 1:
         return None
     taken = []
     for size in sizes:
-        sums = behind.pop()
+        sums = sums_from.pop()
         taken.append(size <= total and bool(sums >> (total - size) & 1))
         total -= size * taken[-1]
     return taken
 
 
-def _sums(sizes: Iterable[int]) -> int:
-    """All sums of some of the numbers, as bits."""
+def _sums_as_bits(sizes: Iterable[int]) -> int:
+    """The sums that choices of the numbers have: bit t is set if one has the sum t."""
     sums = 1
     for size, count in Counter(sizes).items():
         step = 1
-        while count:  # any number of equal ones, in steps of 1, 2, 4, …
+        while count:  # steps of 1, 2, 4, … reach any number of equal ones
             step = min(step, count)
             sums |= sums << (step * size)
             count -= step
@@ -201,7 +203,7 @@ def _sums(sizes: Iterable[int]) -> int:
 
 
 def _nearest_bit(bits: int, target: float) -> int:
-    """The position of the bit nearest to a target."""
+    """The position of the set bit that is nearest to a target."""
     middle = int(target) + 1
     candidates = []
     if below := bits & ((1 << middle) - 1):

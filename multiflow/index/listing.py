@@ -1,4 +1,4 @@
-"""Which images there are, in Keras' order, with their labels and sources."""
+"""Lists images in Keras' order, with their labels and sources."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class ImageIndex:
 
     Attributes:
         sources: the roots.
-        paths: their paths, relative to the common parent of the roots.
-        labels: int32 array of shape `(num_images,)`, the label of each.
-        source_indices: int32 array of shape `(num_images,)`, the position of each one's root.
-        folder_indices: int32 array of shape `(num_images,)`, which class folder of which root each
-            one is in.
-        unreadable: what the system said of folders that could not be listed.
+        paths: the paths of the images, relative to the common parent of the roots.
+        labels: int32 array of shape `(num_images,)`, the label of each image.
+        source_indices: int32 array of shape `(num_images,)`, the position of each image's root.
+        folder_indices: int32 array of shape `(num_images,)`, the number of each image's class
+            folder, counted over all roots.
+        unreadable: the errors of folders that could not be listed.
     """
 
     sources: Sequence[Source]
@@ -56,7 +56,7 @@ class ImageIndex:
         )
 
     def paths_below_roots(self) -> Iterator[str]:
-        """What images are called in their roots, the same whatever roots are beside them."""
+        """The path of each image below its root, with `/`; other roots do not change it."""
         starts = [len(os.path.join(source.prefix, "")) for source in self.sources]
         for path, source in zip(self.paths, self.source_indices, strict=True):
             yield path[starts[source] :].replace(os.sep, "/")
@@ -76,7 +76,7 @@ def index_images(
         sources: the roots, in the order of the images.
         folders: class folders to look for in each root, in the order of the images.
         folder_labels: the label of each class folder.
-        formats: accepted endings of file names, in lower case; any case is accepted.
+        formats: accepted endings of file names, given in lower case, accepted in any case.
         follow_links: whether to enter symbolic links to folders inside class folders.
     """
     paths = CompactPaths()

@@ -1,4 +1,4 @@
-"""Which mask belongs to which image, and what does not fit."""
+"""Pairs of image and mask files, and the files that do not fit together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ NUM_NAMED = 10  # how many paths of one kind an error names
 
 
 class Pair(NamedTuple):
-    """An image and its mask: two paths, the position of their roots, the image's path below its."""
+    """An image and its mask.
+
+    Attributes:
+        image: the path of the image.
+        mask: the path of the mask.
+        source: the position of the image's root among the roots.
+        name: the path of the image below its root, with `/`.
+    """
 
     image: str
     mask: str
@@ -25,13 +32,13 @@ class Pair(NamedTuple):
 
 @dataclass
 class Problems:
-    """What does not fit, collected, so that one error tells all of it."""
+    """Problems with files, collected, so that one error names them all."""
 
     found: dict[str, list[str]] = field(default_factory=dict)
 
-    def add(self, kind: str, what: str) -> None:
-        """Notes one path, or a pair, under a heading such as "images without a mask"."""
-        self.found.setdefault(kind, []).append(what)
+    def add(self, kind: str, named: str) -> None:
+        """Notes a path, or a pair, under a heading such as "images without a mask"."""
+        self.found.setdefault(kind, []).append(named)
 
     def raise_if_any(self, remedy: str) -> None:
         """Raises a ValueError with the count and the first paths of each kind."""
@@ -58,12 +65,12 @@ def pair_files(
     Args:
         sources: the roots of the images.
         mask_roots: the root of the masks of each source.
-        problems: takes note of images without masks, masks without images, and masks that two
-            images or two places claim.
+        problems: takes note of images without a mask, masks without an image, masks that several
+            images share, and several masks of one image.
         formats: accepted endings of file names.
         follow_links: whether to enter symbolic links to folders.
-        mask_path: from the path of an image, relative to its root, to that of its mask; by default
-            they are equal but for the extension.
+        mask_path: function from the path of an image, relative to its root, to the path of its
+            mask, relative to the root of the masks; None if they differ in the extension only.
     """
 
     def relative_paths(root: str) -> list[str]:
@@ -112,6 +119,7 @@ def _key_of_image(image: str, mask_path: Callable[[str], str] | None) -> str:
     mask = mask_path(image)
     if not isinstance(mask, (str, os.PathLike)):
         raise TypeError(
-            f"`mask_path` must return the path of a mask, a str. For {image!r} it returned {mask!r}"
+            "`mask_path` must return the path of a mask, a str. "
+            f"For {image!r} it returned {mask!r}."
         )
     return os.path.normpath(mask)

@@ -1,4 +1,4 @@
-"""A long list of file paths in few bytes: each folder is held once, each name as its bytes."""
+"""Long lists of file paths in little memory: each folder is held once, each name as its bytes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import numpy as np
 class CompactPaths(Sequence[str]):
     """A sequence of paths that grows folder by folder and joins a path when it is asked for.
 
-    A Python string costs about 50 bytes beside its text, and Keras keeps two of them for each
-    file; here a file costs its name and 9 bytes.
+    A Python string needs about 50 bytes more than its text, and Keras keeps two for each file;
+    here a file needs 9 bytes more than its name.
 
     Example:
     >>> paths = CompactPaths()
@@ -27,9 +27,9 @@ class CompactPaths(Sequence[str]):
 
     def __init__(self) -> None:
         self._folders: list[str] = []
-        self._starts: list[int] = []  # of each folder: how many paths come before it
+        self._starts: list[int] = []  # for each folder, how many paths come before it
         self._names = bytearray()
-        self._ends = array("q")  # of each name in `_names`
+        self._ends = array("q")  # where each name ends in `_names`
 
     def extend(self, folder: str, names: Sequence[str]) -> None:
         """Appends the files called `names` in `folder`."""
@@ -58,7 +58,7 @@ class CompactPaths(Sequence[str]):
         return taken
 
     def count_ending(self, ending: str) -> int:
-        """How many paths end in `ending`, an ASCII text in lower case, whatever their case."""
+        """The number of paths that end in `ending`, in any case; `ending` is lower-case ASCII."""
         return self._names.lower().count(ending.encode() + b"\0")
 
     def __len__(self) -> int:
@@ -79,7 +79,7 @@ class CompactPaths(Sequence[str]):
 
 
 class TakenPaths(Sequence[str]):
-    """The paths at some positions of a list, in any order, without a copy of their texts."""
+    """Paths at some positions of `CompactPaths`, in any order, without a copy of their texts."""
 
     def __init__(self, paths: CompactPaths, positions: np.ndarray) -> None:
         self._paths = paths

@@ -1,4 +1,4 @@
-"""The folders that images are read from: whether they are there, and what they are called."""
+"""The root folders that images are read from: checked, named, and put below a common parent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from multiflow import _checks
 
 
 class Source(NamedTuple):
-    """One root folder: its name, its path as given, and its path below the common parent."""
+    """One root folder: its name, its path as given, and its path below the parent of all roots."""
 
     name: str
     root: Any
@@ -22,7 +22,7 @@ class Source(NamedTuple):
 def resolve_sources(directories: Any, argument: str = "directories") -> tuple[Any, list[Source]]:
     """The deepest common parent of the roots, and the sources.
 
-    A single root is its own parent and is kept as it was given, as in Keras. Several are made
+    A single root is its own parent and is kept as it was given, as in Keras. Several roots are made
     absolute first. A source without a given name is named by its path below the common parent.
     """
     roots = check_directories(directories, argument)
@@ -32,7 +32,7 @@ def resolve_sources(directories: Any, argument: str = "directories") -> tuple[An
     absolute = [_absolute(os.fspath(root)) for _, root in roots]
     try:
         parent = os.path.commonpath(absolute)
-    except ValueError:  # drives of Windows have no common parent; names stay absolute
+    except ValueError:  # two drives of Windows have no common parent; names stay absolute
         parent = ""
     prefixes = [os.path.relpath(root, parent) if parent else root for root in absolute]
     return parent, [
@@ -42,7 +42,7 @@ def resolve_sources(directories: Any, argument: str = "directories") -> tuple[An
 
 
 def _absolute(root: str) -> str:
-    # Behind a link, the system takes ".." for the parent of the link's target; abspath does not.
+    # After a link, ".." is the parent of the link's target; realpath knows this, abspath does not.
     return os.path.realpath(root) if os.pardir in root.split(os.sep) else os.path.abspath(root)
 
 
@@ -52,8 +52,9 @@ def resolve_roots(
     """The common parent of the image roots, the sources, and the mask root of each source.
 
     Raises:
-        TypeError, ValueError, OSError: as `check_directories`, and if the two arguments do not name
-            the same number of roots, or, as mappings, not the same sources, or overlap.
+        TypeError, ValueError, OSError: as `check_directories`; and if the two arguments differ in
+            kind, in the number of roots or, as mappings, in the names of sources, or if they
+            overlap.
     """
     check_directories(image_directories, "image_directories")
     check_directories(mask_directories, "mask_directories")
@@ -87,13 +88,13 @@ def resolve_roots(
 def check_directories(
     directories: Any, argument: str = "directories"
 ) -> list[tuple[str | None, Any]]:
-    """The roots as pairs of a source name (None where none was given) and a path, as given.
+    """The roots as pairs of a source name (None if none was given) and a path, as given.
 
     Raises:
         TypeError: if `directories` is not a sequence of paths or a mapping from name to path.
         FileNotFoundError: if a root does not exist.
         NotADirectoryError: if a root is a file.
-        ValueError: if there is no root, or one is given twice or lies in another.
+        ValueError: if there is no root, or if one is given twice or lies in another.
     """
     expected = (
         f"`{argument}` must be a sequence of folders (str or PathLike), "
@@ -105,7 +106,7 @@ def check_directories(
     if not isinstance(directories, (Sequence, Mapping)) or isinstance(directories, bytes):
         raise TypeError(
             f"{expected} Received {type(directories).__name__}. "
-            "Pass a list: its order numbers the sources."
+            "Pass a list; the sources keep its order."
         )
     if not directories:
         raise ValueError(f"{expected} Received none: {directories!r}")
@@ -138,8 +139,8 @@ def _check_root(root: str, argument: str) -> None:
 
 
 def check_disjoint(roots: Sequence[Any], argument: str) -> None:
-    """Refuses roots of which one is another, or lies in another."""
-    # Sorted by their parts, a folder stands directly before what lies inside it.
+    """Refuses roots that are the same folder, or lie inside each other."""
+    # Sorted by their parts, a folder comes directly before the folders inside it.
     by_parts = sorted(
         (pathlib.Path(os.path.normcase(os.path.realpath(root))).parts, os.fspath(root))
         for root in roots
@@ -159,13 +160,13 @@ def warn_of_missing_sources(
     num_taken: Iterable[int],
     reason: str,
 ) -> None:
-    """Warns of roots without any image, and of those without any in the subset.
+    """Warns of roots without an image, and of roots without an image in the subset.
 
     Args:
         roots: the roots.
         num_found: how many images each root holds.
         num_taken: how many of them are in the subset.
-        reason: why the subset may leave them out, and what to do.
+        reason: why the subset may have no image of a root, and what to do.
     """
     for root, found, taken in zip(map(os.fspath, roots), num_found, num_taken, strict=True):
         if not found:

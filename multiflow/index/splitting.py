@@ -1,4 +1,4 @@
-"""Which samples are for validation, and which for training."""
+"""Divides samples into those for training and those for validation."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ import numpy as np
 from multiflow import _checks
 from multiflow.index.groups import divide_groups, group_numbers
 
-# A split that misses its fraction by more is a warning.
+# A split that differs from its fraction by more than this is a warning.
 TOLERANCE = 0.05
 
 
 class Split(NamedTuple):
-    """How samples are divided: `validation_split`, `split_seed` and `split_groups`."""
+    """The arguments that say how samples are divided.
+
+    Attributes:
+        fraction: `validation_split`.
+        seed: `split_seed`.
+        groups: `split_groups`.
+    """
 
     fraction: float
     seed: int | None = None
@@ -25,17 +31,17 @@ class Split(NamedTuple):
 
     @classmethod
     def of(cls, generator: Any) -> Split:
-        """The split that the arguments of a generator make."""
+        """The split that the arguments of a generator ask for."""
         return cls(generator._validation_split, generator.split_seed, generator.split_groups)
 
     @property
     def is_keras(self) -> bool:
-        """Whether nothing but Keras' fraction divides the samples."""
+        """True if only a fraction divides the samples, as in Keras."""
         return self.seed is None and self.groups is None
 
     @property
     def reason(self) -> str:
-        """Why a subset may lack something, and what to do, for messages."""
+        """For messages: why a subset may lack samples, and what to do."""
         if self.groups is not None:
             return (
                 f"validation_split={self.fraction} divides whole groups. Set another "
@@ -56,25 +62,25 @@ def choose_subset(
     names: Callable[[], Iterable[Any]] | None = None,
     paths: Sequence[str] | None = None,
 ) -> np.ndarray:
-    """The samples of a subset, in their order.
+    """The positions of the samples of a subset, in increasing order.
 
     By default the first `fraction` of each stratum, rounded down, is for validation, as in Keras.
-    A seed shuffles each stratum before. Groups are divided as a whole, over all strata, so that the
-    number of samples comes as near to the fraction as it can. Labels play no part: a flow without
-    them divides its samples in the same way.
+    With a seed, each stratum is shuffled first. Groups are kept whole, over all strata, and the
+    number of validation samples comes as near to the fraction as groups allow. Labels play no part:
+    a flow without labels divides its samples in the same way.
 
     Args:
         split: how to divide.
         subset: `"training"`, `"validation"`, or None for all samples.
-        num_samples: how many there are.
-        strata: int array, the part of each sample that is divided by itself; one part by default.
-        names: gives what tells samples apart, by which they are shuffled: their positions by
-            default. A sample's place in the shuffled order depends on the seed and its name alone.
-        paths: what a function in `groups` is called with; None if samples have no path.
+        num_samples: the number of samples.
+        strata: int array, the stratum of each sample; each is divided by itself. One by default.
+        names: function that returns a name for each sample, by default its position. A sample's
+            place in the shuffled order depends on the seed and its name alone.
+        paths: the path of each sample, for a function in `groups`; None if samples have no path.
 
     Raises:
-        TypeError: if the groups are not of the form that the samples need.
-        ValueError: if `subset` is unknown, or if there are not two groups, or not one per sample.
+        TypeError: if files have no function, or arrays no sequence of groups.
+        ValueError: if `subset` is unknown, or if there is only one group, or not one per sample.
 
     Warns:
         UserWarning: if a seed or groups make a split that is far from the fraction.
@@ -104,13 +110,13 @@ def choose_subset(
 def warn_of_missing_classes(
     split: Split, labels: Iterable[Any], class_names: Sequence[Any], positions: np.ndarray
 ) -> None:
-    """Warns of classes that are in one subset only, if a seed or groups made it.
+    """Warns of classes that are in one subset only, if a seed or groups divided the samples.
 
     Args:
         split: how the samples were divided.
-        labels: the class number of each sample, or a list of several; none if there are no classes.
-        class_names: what the numbers stand for.
-        positions: the samples of one of the subsets.
+        labels: the class number of each sample, or a list of several; empty without classes.
+        class_names: the name of each class number.
+        positions: the positions of the samples of one of the subsets.
     """
     if split.is_keras or not split.fraction:
         return
@@ -141,8 +147,8 @@ def _count_classes(labels: Iterable[Any], num_classes: int) -> np.ndarray:
 
 
 def _shuffled(seed: int, names: Iterable[Any]) -> np.ndarray:
-    """The positions of some names, in an order that hashes of the seed and the name make."""
-    # NumPy may change how its generators shuffle; a hash stays, on all machines.
+    """The positions of names, sorted by a hash of the seed and the name."""
+    # NumPy may change how its generators shuffle; a hash stays the same on all machines.
     key = str(int(seed)).encode()
     hashes = [
         hashlib.blake2b(str(name).encode("utf-8", "surrogatepass"), digest_size=8, key=key).digest()
@@ -152,7 +158,7 @@ def _shuffled(seed: int, names: Iterable[Any]) -> np.ndarray:
 
 
 def _divide_strata(fraction: float, strata: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Whether each sample is among the first `fraction` of its stratum."""
+    """Divides each stratum: bool array of shape `(num_samples,)`, True for its first `fraction`."""
     by_stratum = order[np.argsort(strata[order], kind="stable")]
     is_validation = np.zeros(len(order), bool)
     for members in np.split(by_stratum, np.cumsum(np.bincount(strata))[:-1]):
@@ -173,7 +179,7 @@ def check_not_empty(subset: Any, num_taken: int, num_found: int, reason: str) ->
 
 
 def check_split(split_seed: Any, split_groups: Any) -> None:
-    """Refuses a `split_seed` that is no seed, and a `split_groups` that gives no groups."""
+    """Refuses a `split_seed` that is no seed, and a `split_groups` that cannot give groups."""
     _checks.check_seed(split_seed, "split_seed")
     is_list = hasattr(split_groups, "__len__") and hasattr(split_groups, "__getitem__")
     if not (

@@ -1,4 +1,4 @@
-"""Batch → colours: images from black to white, masks as areas or on a scale."""
+"""Batch → colours: images from black to white, masks as areas or on a colour scale."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from matplotlib.colors import Normalize
 from multiflow.augment.brightness import RANGES
 from multiflow.augment.transformer import Transformer
 
-# The most rows and columns of an image that a cell can show, with some to spare.
-MOST_PIXELS = 512
+# Larger images are shown with fewer rows and columns, since a cell has no more pixels.
+MAX_SIDE = 512
 # Unnamed masks with more values than this are shown on a scale, not as classes.
 MAX_CLASSES = 40
 PALETTE = [colour for name in ("tab10", "tab20b", "tab20c") for colour in color_sequences[name]]
@@ -29,13 +29,13 @@ class Area(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """The masks of one kind, to lay over their images: areas, or values on a scale.
+    """One mask per image, to lay over the images: areas, or values on a colour scale.
 
     Attributes:
-        name: what the masks are called, if there are several for each image.
-        areas: what is shown of classes.
-        values: what is shown of other masks, array of shape `(n, height, width)`.
-        scale: how values map to colours.
+        name: the name of the masks, if there are several for each image.
+        areas: the areas of classes.
+        values: for masks without classes, array of shape `(n, height, width)`.
+        scale: how `values` map to colours.
     """
 
     name: str
@@ -45,26 +45,26 @@ class Layer(NamedTuple):
 
 
 def _thin(images: np.ndarray) -> np.ndarray:
-    """Images or masks of shape `(n, height, width, …)`, with as many pixels as can be seen."""
-    step = -(-max(images.shape[1:3]) // MOST_PIXELS)
+    """Images or masks of shape `(n, height, width, …)`, at most `MAX_SIDE` pixels high and wide."""
+    step = -(-max(images.shape[1:3]) // MAX_SIDE)
     return images[:, ::step, ::step]
 
 
 def make_visible(images: np.ndarray, generator: Transformer) -> np.ndarray:
-    """Images of a batch as colours from 0 to 1.
+    """Turns images of a batch into colours from 0 to 1.
 
-    What `fit` found is added again. Then 0 to 1, 0 to 255 or 0 to 65535 is shown from black to
-    white, whichever all values are in, but for a hundredth, with a brightest one above an eighth;
-    where none is, all but the lowest and highest hundredth of the values.
+    Featurewise normalisation is undone. Then one of the ranges 0 to 1, 0 to 255 and 0 to 65535 is
+    shown from black to white: the one that holds all values, with a margin of 1%, and of which they
+    reach at least an eighth. If there is none, the values between the percentiles 1 and 99 are.
 
     Args:
         images: array of shape `(num_samples, height, width, channels)`, or channels second if the
-            generator says so. Three channels are red, green and blue; of more, the first three are
+            generator's are. Three channels are red, green and blue; of more, the first three are
             shown; of two, the first.
         generator: the generator that standardised the images.
 
     Returns:
-        Float array of shape `(num_samples, height, width, 3)`; large images have pixels left out.
+        Float array of shape `(num_samples, height, width, 3)`; large images are thinned out.
     """
     pixels = _thin(np.moveaxis(images, generator.channel_axis, -1)).astype(np.float64)
     if not generator.zca_whitening:
@@ -79,7 +79,7 @@ def make_visible(images: np.ndarray, generator: Transformer) -> np.ndarray:
 
 
 def _span(values: np.ndarray) -> tuple[float, float]:
-    """What is shown as black and as white."""
+    """The values that are shown as black and as white."""
     if not values.size:
         return RANGES[0]
     lowest, highest = values.min(), values.max()
@@ -97,24 +97,24 @@ def colour_masks(
     channels_first: bool,
     mask_names: Mapping[Any, str] | None,
 ) -> Layer:
-    """Masks of a batch as areas: one for each value but 0, or one for each channel.
+    """Turns masks of a batch into areas: one for each value but 0, or one for each channel.
 
-    Channels that are one-hot in most pixels, and empty in the others, are taken for classes. More
-    than `MAX_CLASSES` values without names are shown on a scale.
+    Channels that are one-hot in most pixels, and 0 in the others, are taken for classes. More than
+    `MAX_CLASSES` values without names are shown on a colour scale.
 
     Args:
-        name: what the masks are called.
+        name: the name of the masks.
         masks: array of shape `(num_samples, height, width)`, or with channels.
         channels_first: whether channels come before the rows.
         mask_names: None, or names of values or channels, for the legend.
 
     Raises:
-        ValueError: if the masks have no rows and columns any more.
+        ValueError: if the masks have no rows and columns, after `mask_preprocessing_function`.
     """
     if masks.ndim not in (3, 4):
         raise ValueError(
-            "Only masks of shape (height, width), or with channels, can be shown. Those of this "
-            f"batch have the shape {masks.shape[1:]}."
+            "Only masks of shape (height, width), or with channels, can be shown. The masks of "
+            f"this batch have the shape {masks.shape[1:]}."
         )
     if masks.ndim == 4 and channels_first:
         masks = np.moveaxis(masks, 1, -1)
@@ -150,7 +150,7 @@ def _as_text(value: Any) -> str:
 
 
 def _palette(values: Sequence[Any]) -> list[Any]:
-    """A colour for each value; for whole numbers the same one in every batch, if that will do."""
+    """A colour for each value; for integers the same one in every batch, unless colours repeat."""
     are_whole = all(float(value).is_integer() for value in values)
     places = [int(value - 1) % len(PALETTE) for value in values] if are_whole else []
     if len(set(places)) < len(values):

@@ -28,7 +28,7 @@ OPACITY = 0.4
 
 
 class Picture(Figure):
-    """A figure that pyplot does not know of, which notebooks show all the same."""
+    """A figure that pyplot does not manage, and that notebooks show all the same."""
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -44,7 +44,7 @@ class Legend(NamedTuple):
 
     @classmethod
     def of(cls, layers: Sequence[Layer], width: float) -> Legend:
-        """That of some layers, in a figure of a width in inches."""
+        """The legend of some layers, in a figure of the given width in inches."""
         entries = [
             (_wrap(f"{layer.name} {area.name}".strip(), width - 1), area.colour)
             for layer in layers
@@ -55,11 +55,11 @@ class Legend(NamedTuple):
 
     @property
     def height(self) -> float:
-        """The room that it takes, in inches."""
+        """The height of the legend, in inches."""
         return -(-len(self.entries) // self.columns) * LEGEND_ROW
 
     def add_to(self, figure: Figure) -> None:
-        """Draws it below the figure, if there is anything to explain."""
+        """Draws the legend below the figure, if it has entries."""
         if self.entries:
             figure.legend(
                 handles=[
@@ -79,13 +79,13 @@ def draw(
     columns: int,
     layers: Sequence[Layer] = (),
 ) -> Picture:
-    """Images in a grid, each below its caption; as many times as there are layers.
+    """Draws images in a grid, each below its caption, and once for each layer.
 
     Args:
         images: array of shape `(num_samples, height, width, 3)` with values from 0 to 1.
-        captions: a text for each.
+        captions: a text for each image.
         title: the heading.
-        columns: how many images stand in a row.
+        columns: the number of images in a row.
         layers: the masks.
     """
     cells = [(sample, layer) for sample in range(len(images)) for layer in layers or [Layer("")]]
@@ -115,11 +115,11 @@ def draw(
 
 
 def draw_history(history: Mapping[str, Sequence[float]], *, title: str) -> Picture:
-    """What a training reached in the epochs 1, 2, …, as lines: a panel for each measure.
+    """Draws the measures of a training as lines over the epochs 1, 2, …, a panel for each measure.
 
     Args:
-        history: for each measure, such as "loss", a value per epoch from the training, and, by its
-            name with `val_` before it, from the validation; as in what `model.fit` returns.
+        history: a value per epoch for each measure, such as "loss" for the training and "val_loss"
+            for the validation; the attribute `history` of what `model.fit` returns.
         title: the heading.
     """
     measures = [name for name in history if not name.startswith("val_")]
@@ -148,7 +148,7 @@ def _draw_lines(axes: Axes, series: Mapping[str, Sequence[float]]) -> None:
 
 
 def _lay_over(axes: Axes, layer: Layer, sample: int, size: tuple[int, ...]) -> None:
-    """Draws the mask of a sample over its image, of (height, width) `size`."""
+    """Draws the mask of a sample over its image, whose (height, width) is `size`."""
     # Masks may be smaller than their images.
     extent = (-0.5, size[1] - 0.5, size[0] - 0.5, -0.5)
     if layer.values is not None and layer.scale is not None:
@@ -163,7 +163,7 @@ def _lay_over(axes: Axes, layer: Layer, sample: int, size: tuple[int, ...]) -> N
         colours = pixels[..., np.newaxis] * np.array(to_rgba(area.colour, OPACITY))
         _show_pixels(axes, colours, extent=extent, interpolation="nearest")
         if not pixels.all() and min(pixels.shape) > 1:
-            # It is seen on ground of the same colour, too.
+            # An outline shows the area even on ground of the same colour.
             axes.contour(
                 pixels,
                 levels=[0.5],
@@ -177,7 +177,7 @@ def _lay_over(axes: Axes, layer: Layer, sample: int, size: tuple[int, ...]) -> N
 def _show_pixels(
     axes: Axes, pixels: np.ndarray, *, interpolation: str = "antialiased", **options: Any
 ) -> None:
-    # Whatever the user's settings say.
+    # These options do not depend on the user's matplotlib settings.
     axes.imshow(pixels, origin="upper", aspect="equal", interpolation=interpolation, **options)
 
 
@@ -190,7 +190,7 @@ def _add_scales(figure: Figure, layers: Sequence[Layer]) -> None:
 
 
 def _wrap(text: str, width: float) -> str:
-    """Lines that fit into a width in inches, at most two for each line of the text."""
+    """Breaks a text into lines that fit into a width in inches, at most two for each line of it."""
     is_wide = any(unicodedata.east_asian_width(character) in "FW" for character in text)
     length = int(width * CHARACTERS_PER_INCH / (2 if is_wide else 1))
     fitting = []

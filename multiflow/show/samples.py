@@ -1,4 +1,4 @@
-"""Samples as a figure: made visible, with captions, facts and masks."""
+"""Samples of a flow as a figure, with captions and masks."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def draw_samples(
     columns: int,
     mask_names: Mapping[Any, str] | None,
 ) -> figures.Picture:
-    """The first samples of some batches, each below its caption, with their masks.
+    """Draws the first samples of some batches, each below its caption, with their masks.
 
     Args:
         images: the images of each batch.
-        masks: for each batch its arrays of masks, each with what it is called.
+        masks: for each batch, a pair of name and array for each array of masks.
         captions: a text for each sample that is shown.
         title: the heading, to which the shape, the dtype and the range of the values are added.
         generator: the generator that standardised the images.
-        columns: how many images stand in a row.
+        columns: the number of images in a row.
         mask_names: None, or names of values or channels of masks, for the legend.
 
     Raises:
@@ -72,4 +72,6 @@ def _check_mask_names(mask_names: Any, *, has_masks: bool) -> None:
             f'{{1: "cell"}}. Received: {mask_names!r}'
         )
     if not has_masks:
-        raise ValueError("`mask_names` are for flows with masks, and this one has none.")
+        raise ValueError(
+            "`mask_names` are for flows with masks, and this one has none. Leave `mask_names` out."
+        )

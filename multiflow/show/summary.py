@@ -1,4 +1,4 @@
-"""The class × source table: how many images of each class each source holds."""
+"""The table of classes and sources: the number of images of each class in each source."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Summary:
     counts: np.ndarray
 
     def _rows(self) -> list[list[str]]:
-        """The lines of the table, with a head and totals."""
+        """The rows of the table, with a header and totals."""
         with_totals = np.vstack([self.counts, self.counts.sum(axis=0)])
         with_totals = np.column_stack([with_totals, with_totals.sum(axis=1)])
         rows = [["class", *self.source_names, "total"]]

@@ -181,8 +181,8 @@ class TestSelfCheck:
     def test_unusual_images_are_scipys(self) -> None:
         assert warp._kernels_for(np.int32, np.int32, 3) is None
         assert warp._kernels_for(np.uint8, np.float16, 3) is None
-        assert warp._fits(100, Warp(MATRICES[0], 1, "nearest", 0.0))
-        assert not warp._fits(2**31, Warp(MATRICES[0], 1, "nearest", 0.0))
-        assert not warp._fits(100, Warp(MATRICES[0] * np.inf, 1, "nearest", 0.0))
-        assert not warp._fits(100, Warp(MATRICES[0], 1, "grid-wrap", 0.0))
-        assert not warp._fits(100, Warp(MATRICES[0], 2, "nearest", 0.0))
+        assert warp._fits_kernels(100, Warp(MATRICES[0], 1, "nearest", 0.0))
+        assert not warp._fits_kernels(2**31, Warp(MATRICES[0], 1, "nearest", 0.0))
+        assert not warp._fits_kernels(100, Warp(MATRICES[0] * np.inf, 1, "nearest", 0.0))
+        assert not warp._fits_kernels(100, Warp(MATRICES[0], 1, "grid-wrap", 0.0))
+        assert not warp._fits_kernels(100, Warp(MATRICES[0], 2, "nearest", 0.0))

@@ -82,9 +82,9 @@ class TestTake:
     def test_arrays_are_shared(self, make_flow: Any) -> None:
         for name in ("arrays", "masks"):
             flow = make_flow(name, {})
-            whole = flow._contents.images.whole
+            whole = flow._contents.images.in_memory
             flow._take(POSITIONS)
-            assert flow._contents.images.whole is whole
+            assert flow._contents.images.in_memory is whole
 
 
 class Owner:

@@ -580,7 +580,7 @@ class TestErrors:
             ({"y": UINT8 / 2, "num_classes": 7}, "in sample 0, but num_classes=7 allows"),
             ({"y": make_masks("int8") - 1, "num_classes": 7}, "the value -1 in sample 0"),
             ({"num_classes": 7, "mask_cval": 9, **CONSTANT}, "one of the num_classes=7 classes"),
-            ({"mask_cval": 256}, "masks of dtype uint8, as `y`, can hold. Received: 256"),
+            ({"mask_cval": 256}, "`y`, masks of dtype uint8, can hold. Received: 256"),
             ({"mask_cval": 0.5}, "Received: 0.5"),
             ({"mask_cval": float("nan")}, "Received: nan"),
             ({"mask_cval": "white"}, "Received: 'white'"),

@@ -105,9 +105,9 @@ def test_arrays_of_other_libraries_are_read_one_by_one(tmp_path: pathlib.Path) -
 
 
 def test_only_arrays_in_memory_are_had_whole(tmp_path: pathlib.Path) -> None:
-    assert as_lazy(PIXELS).take(np.array([1])).whole is PIXELS
-    assert as_lazy(np.memmap(tmp_path / "a", np.uint8, "w+", shape=3)).whole is None
-    assert as_lazy(Foreign(PIXELS)).whole is None
+    assert as_lazy(PIXELS).take(np.array([1])).in_memory is PIXELS
+    assert as_lazy(np.memmap(tmp_path / "a", np.uint8, "w+", shape=3)).in_memory is None
+    assert as_lazy(Foreign(PIXELS)).in_memory is None
 
 
 def test_what_is_lazy_stays_as_it_is(make: Any) -> None:

@@ -459,7 +459,7 @@ def test_flags_are_checked_by_the_generator(name: str) -> None:
         ([[1], [2], [3], [4]], ValueError, r"no group for sample 0, but \[1\]"),
         ([([1],), 2, 3, 4], ValueError, r"no group for sample 0, but \(\[1\],\)"),
         ([7, 7, 7, 7], ValueError, r"all 4 samples into the one group 7, which cannot be divided"),
-        (str.lower, TypeError, "one group per sample, for arrays have no paths"),
+        (str.lower, TypeError, "one group per sample, since arrays have no paths"),
     ],
 )
 def test_groups_of_arrays_are_checked(groups: Any, error: type[Exception], message: str) -> None:
