@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,12 @@ class Picks:
     def once(cls, positions: np.ndarray, epoch: int = 0) -> Picks:
         """Samples that come for the first time in their epoch."""
         return cls(positions, np.broadcast_to(0, len(positions)), epoch)
+
+    @classmethod
+    def of_user(cls, positions: Any, epoch: int) -> Picks:
+        """Picks of positions in any form that NumPy takes for an array of integers."""
+        positions = np.asarray(positions)
+        return cls.once(positions if len(positions) else positions.astype(int), epoch)
 
     def __len__(self) -> int:
         return len(self.positions)

@@ -76,9 +76,6 @@ class Stream(threading.local):
             numbers = np.random.default_rng().random(len(_CONSTANTS))
         return _parameters_of(generator, shape, numbers[np.newaxis])[0]
 
-    def __reduce__(self) -> tuple[type[Stream], tuple[()]]:
-        return Stream, ()  # no context of the original holds for a copy
-
 
 class GlobalDraws(NamedTuple):
     """Draws in Keras' way: one after the other from NumPy's global generator."""

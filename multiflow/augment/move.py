@@ -32,7 +32,6 @@ class Move:
         self.size = size
         self.matrix = matrix
         self.flips = flips
-        self._sources: dict[str, np.ndarray] = {}
 
     @classmethod
     def of(
@@ -48,7 +47,7 @@ class Move:
     def sources(self, fill_mode: str) -> np.ndarray:
         """The position that each pixel comes from, without interpolation.
 
-        Positions are found once, and then serve masks of any dtype and number of channels.
+        They serve masks and maps of any dtype and number of channels; see `take_pixels`.
 
         Args:
             fill_mode: how to fill what the warp leaves empty.
@@ -57,31 +56,9 @@ class Move:
             Integer array of shape `size`: positions in the flattened image, or `OUTSIDE` where
             `fill_mode="constant"` fills.
         """
-        if fill_mode not in self._sources:
-            self._sources[fill_mode] = self._find_sources(fill_mode)
-        return self._sources[fill_mode]
-
-    def _find_sources(self, fill_mode: str) -> np.ndarray:
         if self.matrix is not None:
             return warp_positions(self.size, Warp(self.matrix, 0, fill_mode, OUTSIDE, self.flips))
         return flipped(np.arange(self.size[0] * self.size[1]).reshape(self.size), self.flips)
-
-    def take(
-        self, array: np.ndarray, fill_mode: str, outside: Any, *, channels_first: bool = False
-    ) -> np.ndarray:
-        """Moves a mask or a map of weights as the image was moved, without mixing pixels.
-
-        Args:
-            array: of shape `(height, width)`, `(height, width, channels)` or, with
-                `channels_first`, `(channels, height, width)`.
-            fill_mode: how to fill what the warp leaves empty.
-            outside: the value that `fill_mode="constant"` fills with.
-            channels_first: whether the first of three axes holds the channels.
-
-        Returns:
-            A new array of the same dtype and rank.
-        """
-        return take_pixels(array, self.sources(fill_mode), outside, channels_first=channels_first)
 
 
 class OverriddenMove(Move):
@@ -95,14 +72,12 @@ class OverriddenMove(Move):
 
     runs_in_threads = False
 
-    def __init__(
-        self, size: tuple[int, int], generator: Any, parameters: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, size: tuple[int, int], generator: Any, parameters: Any) -> None:
         super().__init__(size)
         self._generator = generator
-        self._parameters = {**parameters, "channel_shift_intensity": None, "brightness": None}
+        self._parameters = parameters
 
-    def _find_sources(self, fill_mode: str) -> np.ndarray:
+    def sources(self, fill_mode: str) -> np.ndarray:
         """Finds the positions by the user's method.
 
         Raises:
@@ -113,9 +88,9 @@ class OverriddenMove(Move):
         numbers = np.arange(self.size[0] * self.size[1], dtype=np.int64).reshape(self.size)
         channel_axis = mover.channel_axis - 1
         image = np.expand_dims(numbers, channel_axis)
-        warped = mover.apply_transform(image, self._parameters)
+        warped = mover.apply_transform(image, self._geometric())
         name = f"{type(self._generator).__name__}.apply_transform"
-        if not np.array_equal(warped, mover.apply_transform(image, self._parameters)):
+        if not np.array_equal(warped, mover.apply_transform(image, self._geometric())):
             raise ValueError(
                 f"{name} gives different results for the same parameters, so that masks would not "
                 "follow their images. Draw random numbers in `get_random_transform`, and return "
@@ -134,14 +109,25 @@ class OverriddenMove(Move):
             )
         return positions
 
+    def _geometric(self) -> dict[str, Any]:
+        """A new dict of the parameters, which the user's method may change."""
+        return {**self._parameters, "channel_shift_intensity": None, "brightness": None}
+
 
 def take_pixels(
     array: np.ndarray, positions: np.ndarray, outside: Any, *, channels_first: bool = False
 ) -> np.ndarray:
-    """Takes the pixels of a mask at positions in its flattened rows and columns.
+    """Moves a mask or a map of weights as its image was moved, without mixing pixels.
 
-    Where positions are `OUTSIDE`, the result is `outside`. The other arguments are those of
-    `Move.take`.
+    Args:
+        array: of shape `(height, width)`, `(height, width, channels)` or, with `channels_first`,
+            `(channels, height, width)`.
+        positions: int array that `Move.sources` returned.
+        outside: the value for `OUTSIDE`.
+        channels_first: whether the first of three axes holds the channels.
+
+    Returns:
+        A new array of the same dtype and rank.
     """
     if array.ndim == 3 and channels_first:
         array = np.moveaxis(array, 0, -1)

@@ -25,8 +25,10 @@ class Transformer(_keras.ImageDataGenerator):
         arguments: the arguments of Keras' class, in its order.
     """
 
+    # One for all generators, since an override may hand a draw over to another generator.
+    _stream = Stream()
+
     def __init__(self, *arguments: Any) -> None:
-        self._stream = Stream()
         self._one_time_warnings = _checks.OneTimeWarnings()
         super().__init__(*arguments)
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from multiflow import _keras
 from multiflow.flows.batch import Contents
-from multiflow.flows.columns import Column
 from multiflow.flows.flow import Flow
 from multiflow.flows.targets import Rows
 from multiflow.images.arrays import WrappedArray, check_length
@@ -18,9 +17,6 @@ from multiflow.structures import leaves, rebuild
 
 class ArrayIterator(Flow, _keras.NumpyArrayIterator):
     """Batches of arrays; `flow` makes it."""
-
-    # Which of the samples in Keras' arrays, which stay whole.
-    _rows = Column(lambda flow: np.arange(flow.n))
 
     @property
     def _contents(self) -> Contents:
@@ -33,7 +29,8 @@ class ArrayIterator(Flow, _keras.NumpyArrayIterator):
 
     def caption(self, index: int) -> str:
         """The label of the sample at a position, if it is a single value or one-hot."""
-        label = np.asarray(None if self.y is None else self.y[self._rows[index]])
+        row = index if self._rows is None else self._rows[index]
+        label = np.asarray(None if self.y is None else self.y[row])
         if label.ndim == 1 and label.size > 1 and sorted(label) == [0] * (len(label) - 1) + [1]:
             return str(label.argmax())
         return super().caption(index) if self.y is None or label.size != 1 else str(label.flat[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -113,19 +115,39 @@ def make_batch(
     """
     images, moves, threads = _transform_images(contents.images, picks, draws, transform)
     positions = picks.positions
-    moved = [target.move(positions, moves, threads) for target in contents.targets]
+    moved = _move_targets(contents.targets, positions, moves, threads)
     if save_images is not None:
         stems = save_images(images, picks)
         for target, of_target in zip(contents.targets, moved, strict=True):
             target.save(of_target, stems)
     inputs: Any = images
     if contents.extras:
-        inputs = contents.join([images, *(e.stack(positions, images) for e in contents.extras)])
+        extras = (extra.stack(positions, None, images) for extra in contents.extras)
+        inputs = contents.join([images, *extras])
     pairs = zip(contents.targets, moved, strict=True)
-    targets = [target.stack(of_target, images) for target, of_target in pairs]
+    targets = [target.stack(positions, of_target, images) for target, of_target in pairs]
     pairs = zip(contents.targets, targets, strict=True)
     masks = [named for target, stacked in pairs for named in target.masks_in(stacked)]
     return Batch(images, targets, inputs, masks)
+
+
+def _move_targets(
+    targets: Sequence[Target], positions: np.ndarray, moves: Sequence[Move], threads: int | None
+) -> Sequence[Any]:
+    """The moved samples of each target; None for a target without pixels."""
+    unmoved = [target.read(positions, threads) for target in targets]
+    if all(samples is None for samples in unmoved):
+        return unmoved
+
+    def move_one(number: int) -> list[Any]:
+        # Found once for all targets of a sample, and kept no longer.
+        sources = functools.cache(moves[number].sources)
+        pairs = zip(targets, unmoved, strict=True)
+        return [samples and target.move(samples[number], sources) for target, samples in pairs]
+
+    in_threads = all(move.runs_in_threads for move in moves)
+    by_sample = run_all(move_one, range(len(positions)), threads if in_threads else 1)
+    return list(zip(*by_sample, strict=True))
 
 
 def _transform_images(
@@ -145,10 +167,12 @@ def _transform_images(
     batch = np.empty((len(picks), *images.shape[1:]), transform.dtype)
     if is_customised(generator):
         read = images.read(picks.positions, generator.threads)
+        by_user = is_overridden(generator, "apply_transform")
         moves = []
         for number, image in enumerate(read):
             parameters = draws.draw_one(generator, image.shape, picks, number)
-            moves.append(_transform_with_hooks(batch[number], image, parameters, transform))
+            move = _transform_with_hooks(batch[number], image, parameters, transform, by_user)
+            moves.append(move)
         return batch, moves, _useful_threads(generator, images, moves)
     drawn = draws.draw(generator, images.shape[1:], picks)
     size = _size(generator, images.shape[1:])
@@ -176,9 +200,21 @@ def _transform_images(
 
 
 def _transform_with_hooks(
-    row: np.ndarray, image: np.ndarray, parameters: Parameters | None, transform: Transform
+    row: np.ndarray,
+    image: np.ndarray,
+    parameters: Parameters | None,
+    transform: Transform,
+    by_user: bool,
 ) -> Move:
-    """Writes an image, transformed by the generator's methods, into its row; returns its move."""
+    """Writes an image, transformed by the generator's methods, into its row; returns its move.
+
+    Args:
+        row: the place of the image in the batch.
+        image: the image.
+        parameters: the parameters of its transform; None for none.
+        transform: the options by which images are transformed.
+        by_user: whether the generator's `apply_transform` is overridden.
+    """
     generator = transform.generator
     size = _size(generator, image.shape)
     working = image.astype(transform.working_dtype)
@@ -187,8 +223,9 @@ def _transform_with_hooks(
         return Move(size)
     completed = with_value_range(generator, parameters, image, transform.span)
     move: Move
-    if is_overridden(generator, "apply_transform"):
-        move = OverriddenMove(size, generator, parameters)
+    if by_user:
+        # A copy, since the method may change what it is called with.
+        move = OverriddenMove(size, generator, copy.copy(parameters))
         working = generator.apply_transform(working, completed)
     else:
         move = Move.of(parameters, size, corrected=generator.corrected)
@@ -206,7 +243,7 @@ def _size(generator: Transformer, shape: tuple[int, ...]) -> tuple[int, int]:
 
 def _useful_threads(generator: Transformer, images: LazyArray, moves: Sequence[Move]) -> int | None:
     """How many threads share a batch: one, the caller's, if waking others would take longer."""
-    is_warped = any(move.matrix is not None for move in moves[:1])
+    is_warped = any(move.matrix is not None for move in moves[:1])  # others are likely to be alike
     least = MIN_WARPED_VALUES if is_warped else MIN_COPIED_VALUES
     is_small = images.in_memory is not None and images.in_memory[:1].size < least
     return 1 if is_small else generator.threads

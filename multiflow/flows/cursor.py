@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from multiflow import _checks, _keras
-from multiflow.flows.order import Order
+from multiflow.flows.order import Order, SeededOrder
 from multiflow.picks import Picks
 
 
@@ -31,6 +32,8 @@ class Cursor(_keras.Iterator):
     epoch = 0
     # The samples of the current epoch; None before the first.
     _epoch_picks: Picks | None = None
+    # The samples of the last batch of `index_generator`.
+    _last_picks: Picks | None = None
     # Whether draws depend on the seed, the epoch and the sample alone: `rng="per_sample"`.
     _is_per_sample = False
     # Whether the seed was drawn here, since the user passed none.
@@ -59,7 +62,9 @@ class Cursor(_keras.Iterator):
     @property
     def _order(self) -> Order:
         """The order of the samples, in epochs and batches."""
-        return Order(self.n, bool(self.shuffle), self.seed if self._is_per_sample else None)
+        if self._is_per_sample:
+            return SeededOrder(self.n, bool(self.shuffle), self.seed)
+        return Order(self.n, bool(self.shuffle))
 
     def _batch_of(self, picks: Picks) -> Any:
         """Makes the batch of some samples."""
@@ -72,10 +77,8 @@ class Cursor(_keras.Iterator):
 
     @index_array.setter
     def index_array(self, positions: np.ndarray | None) -> None:
-        if positions is None:
-            self._epoch_picks = None
-        else:
-            self._epoch_picks = Picks.once(np.asarray(positions), self.epoch)
+        picks = None if positions is None else Picks.of_user(positions, self.epoch)
+        self._epoch_picks = picks
 
     def __getitem__(self, idx: int) -> Any:
         """Batch `idx` of the epoch."""
@@ -94,7 +97,11 @@ class Cursor(_keras.Iterator):
 
     def __next__(self) -> Any:
         with self.lock:
-            picks = self._next_picks()
+            positions = next(self.index_generator)
+            picks = self._last_picks
+            if picks is None or positions is not picks.positions:
+                # A user has put another generator in the place of `index_generator`.
+                picks = Picks.of_user(positions, self.epoch)
         return self._batch_of(picks)
 
     def on_epoch_end(self) -> None:
@@ -114,7 +121,8 @@ class Cursor(_keras.Iterator):
 
     def _flow_index(self) -> Iterator[np.ndarray]:
         while True:
-            yield self._next_picks().positions
+            self._last_picks = self._next_picks()
+            yield self._last_picks.positions
 
     def _next_picks(self) -> Picks:
         """Steps to the next batch, and returns its samples."""
@@ -132,7 +140,8 @@ class Cursor(_keras.Iterator):
 
     def _picks_from(self, start: int) -> Picks:
         assert self._epoch_picks is not None
-        return self._order.batch(self._epoch_picks, start, self.batch_size)
+        picks = self._order.batch(self._epoch_picks, start, self.batch_size)
+        return replace(picks, epoch=self.epoch)  # a user may have set it
 
     def _seed_batch(self) -> None:
         if self.seed is not None and not self._is_per_sample:
@@ -148,7 +157,7 @@ class Cursor(_keras.Iterator):
         self._epoch_picks = self._order.epoch(self.epoch)
 
     def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
-        return self._batch_of(Picks.once(np.asarray(index_array), self.epoch))
+        return self._batch_of(Picks.of_user(index_array, self.epoch))
 
     def state_dict(self) -> dict[str, int]:
         """The position of `next`, for `load_state_dict` of an iterator made in the same way.

@@ -63,11 +63,11 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
         workers: how `fit` fetches batches.
     """
 
-    _index = Column()
+    _paths = Column()
     # What Keras keeps as lists and arrays, made when it is asked for; users may change it.
-    classes = Column(lambda flow: flow._index.labels)
-    filenames = Column(lambda flow: list(flow._index.paths))
-    _filepaths = Column(lambda flow: list(JoinedPaths(flow.directory, flow._index.paths)))
+    classes = Column()
+    filenames = Column(lambda flow: list(flow._paths))
+    _filepaths = Column(lambda flow: list(JoinedPaths(flow.directory, flow._paths)))
 
     def __init__(
         self,
@@ -100,9 +100,9 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
             )
         self.dtype = image_data_generator.dtype
         found = self._list_images(directory, folders.classes, folders.follow_links)
-        self._index, self.samples = found, len(found.paths)
+        self._use(found)
         if self.subset is not None:
-            self._take_subset()
+            self._take_subset(found)
         self._check(found)
         _keras.print_msg(self._found_message())
         Flow.__init__(self, self.samples, batching, workers)
@@ -121,9 +121,13 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
             follow_links=follow_links,
         )
 
-    def _take_subset(self) -> None:
+    def _use(self, found: ImageIndex) -> None:
+        """Sets Keras' attributes of all images that were found."""
+        self._paths, self.classes, self.samples = found.paths, found.labels, len(found.paths)
+
+    def _take_subset(self, found: ImageIndex) -> None:
         """Keeps the images of the subset."""
-        split, found = Split.of(self.image_data_generator), self._index
+        split = Split.of(self.image_data_generator)
         positions = choose_subset(
             split,
             self.subset,
@@ -147,7 +151,7 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
 
     def _paths_to_read(self) -> Sequence[str]:
         # If the list was made, the user may have changed it.
-        return self._columns.get("_filepaths") or JoinedPaths(self.directory, self._index.paths)
+        return self._columns.get("_filepaths") or JoinedPaths(self.directory, self._paths)
 
 
 class MultiDirectoryIterator(DirectoryIterator):
@@ -171,7 +175,7 @@ class MultiDirectoryIterator(DirectoryIterator):
         samples: the number of images.
     """
 
-    source_indices = Column(lambda flow: flow._index.source_indices)
+    source_indices = Column()
 
     def __init__(
         self, directories: Any, image_data_generator: Transformer, **arguments: Any
@@ -198,6 +202,10 @@ class MultiDirectoryIterator(DirectoryIterator):
             formats=self.white_list_formats,
             follow_links=follow_links,
         )
+
+    def _use(self, found: ImageIndex) -> None:
+        super()._use(found)
+        self.source_indices = found.source_indices
 
     def _check(self, found: ImageIndex) -> None:
         roots = [os.fspath(root) for root in self.directories]

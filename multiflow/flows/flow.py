@@ -35,6 +35,16 @@ def forgotten_groups(path: str) -> Any:
     )
 
 
+def _check_layout(columns: Any, mask_names: Any) -> None:
+    """Refuses arguments of figures before anything is made for them."""
+    _checks.check_positive("columns", columns)
+    if not (mask_names is None or isinstance(mask_names, Mapping)):
+        raise TypeError(
+            "`mask_names` must be None or a dict from values of masks to names, such as "
+            f'{{1: "cell"}}. Received: {mask_names!r}'
+        )
+
+
 class Flow(Cursor):
     """A flow, whose parts are made anew for each batch, so that changed attributes take effect.
 
@@ -45,6 +55,8 @@ class Flow(Cursor):
     image_data_generator: Transformer
     subset: str | None = None
     _columns: dict[str, Any]
+    # The samples of the flow among those of arrays that stay whole; None for all.
+    _rows: np.ndarray | None = None
     # The random numbers in the names of saved files are below this, as in Keras.
     _file_number_limit = 10_000
 
@@ -90,6 +102,7 @@ class Flow(Cursor):
     def _take(self, positions: np.ndarray) -> None:
         """Keeps the samples at some positions, in this order; all columns follow."""
         self._columns = take_columns(self._columns, positions)
+        self._rows = positions if self._rows is None else self._rows[positions]
         self.n = len(positions)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -232,7 +245,7 @@ class Flow(Cursor):
         ['a', 'b', 'c', 'd']
         """
         _checks.check_positive("max_samples", max_samples)
-        _checks.check_positive("columns", columns)
+        _check_layout(columns, mask_names)
         with self._rehearsal() as twin:
             picks = twin._next_picks()
             batch = twin._make_batch(picks, twin._draws)
@@ -283,7 +296,7 @@ class Flow(Cursor):
         ['as it is', 'draw 1', 'draw 2']
         """
         _checks.check_positive("count", count)
-        _checks.check_positive("columns", columns)
+        _check_layout(columns, mask_names)
         if not -self.n <= operator.index(index) < self.n:
             raise IndexError(
                 f"`index` must be the position of one of {self.n} samples. Received: {index}"

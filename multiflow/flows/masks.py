@@ -15,8 +15,9 @@ from PIL import Image
 
 from multiflow import _checks
 from multiflow.augment.affine import FILL_MODES
-from multiflow.augment.move import Move
+from multiflow.augment.move import take_pixels
 from multiflow.flows.moved import CheckedArray, MovedTarget
+from multiflow.flows.targets import Sources
 from multiflow.images.arrays import LazyArray, as_lazy, check_array, check_length, check_size
 from multiflow.structures import leaves, rebuild, spread
 
@@ -92,9 +93,14 @@ class MaskArray(CheckedArray):
         if not self._options.function:
             self._check_classes(sample, index)
 
-    def move(self, sample: np.ndarray, move: Move, fill_mode: str) -> np.ndarray:
+    def move(self, sample: np.ndarray, sources: Sources, fill_mode: str) -> np.ndarray:
         """Moves a mask as its image was moved."""
-        return move.take(sample, fill_mode, self._options.cval, channels_first=self._channels_first)
+        return take_pixels(
+            sample,
+            sources(fill_mode),
+            self._options.cval,
+            channels_first=self._channels_first,
+        )
 
     def finish(self, mask: np.ndarray, index: int) -> np.ndarray:
         """Turns a moved mask into the one that the model gets."""
@@ -158,19 +164,16 @@ class Masks(MovedTarget):
 
     def save(self, moved: Any, stems: Sequence[str]) -> None:
         """Saves the moved masks under the names of their images."""
-        for array, masks in zip(self.arrays, moved[1], strict=True):
+        for array, masks in zip(self.arrays, zip(*moved, strict=True), strict=True):
             for mask, stem in zip(masks, stems, strict=True):
                 array.save(mask, f"{stem}_mask{array.suffix}")
 
-    def stack(self, moved: Any, images: np.ndarray) -> Any:
+    def stack(self, positions: np.ndarray, moved: Any, images: np.ndarray) -> Any:
         """The masks as the model gets them, in the structure of `y`."""
-        positions, masks = moved
+        by_array = zip(self.arrays, zip(*moved, strict=True), strict=True)
         return rebuild(
             self._structure,
-            (
-                np.stack([array.finish(*pair) for pair in zip(of_array, positions, strict=True)])
-                for array, of_array in zip(self.arrays, masks, strict=True)
-            ),
+            (np.stack(list(map(array.finish, masks, positions))) for array, masks in by_array),
         )
 
     def masks_in(self, stacked: Any) -> list[tuple[str, np.ndarray]]:

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from multiflow.augment.move import Move
-from multiflow.flows.targets import Target
+from multiflow.flows.targets import Sources, Target
 from multiflow.images.arrays import LazyArray
-from multiflow.parallel import run_all
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -63,7 +61,7 @@ class CheckedArray(LazyArray):
     def _check(self, sample: np.ndarray, index: int) -> None:
         raise NotImplementedError
 
-    def move(self, sample: np.ndarray, move: Move, fill_mode: str) -> np.ndarray:
+    def move(self, sample: np.ndarray, sources: Sources, fill_mode: str) -> np.ndarray:
         """Moves a sample as its image was moved."""
         raise NotImplementedError
 
@@ -82,21 +80,20 @@ class MovedTarget(Target):
         self.arrays = arrays
         self.fill_mode = fill_mode
 
+    def with_fill_mode(self, fill_mode: str) -> Self:
+        """The same arrays, filled in another way."""
+        return type(self)(self._structure, self.arrays, fill_mode)
+
     def take(self, positions: np.ndarray) -> Self:
         """The target for the samples at some positions, in this order."""
         taken = [array.take(positions) for array in self.arrays]
         return type(self)(self._structure, taken, self.fill_mode)
 
-    def move(self, positions: np.ndarray, moves: Sequence[Move], threads: int | None) -> Any:
-        """The positions, and for each array a list of its moved samples."""
-        unmoved = [array.read(positions, threads) for array in self.arrays]
+    def read(self, positions: np.ndarray, threads: int | None) -> list[Any]:
+        """The samples at some positions, each with its part of each array."""
+        return list(zip(*(array.read(positions, threads) for array in self.arrays), strict=True))
 
-        def move_one(number: int) -> list[np.ndarray]:
-            return [
-                array.move(samples[number], moves[number], self.fill_mode)
-                for array, samples in zip(self.arrays, unmoved, strict=True)
-            ]
-
-        in_threads = all(move.runs_in_threads for move in moves[:1])
-        moved = run_all(move_one, range(len(positions)), threads if in_threads else 1)
-        return positions, [list(samples) for samples in zip(*moved, strict=True)]
+    def move(self, sample: Any, sources: Sources) -> list[np.ndarray]:
+        """Moves the parts of a sample."""
+        parts = zip(self.arrays, sample, strict=True)
+        return [array.move(part, sources, self.fill_mode) for array, part in parts]

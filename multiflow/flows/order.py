@@ -1,4 +1,4 @@
-"""The order of samples in epochs and batches."""
+"""Which samples come in which batch of an epoch."""
 
 from __future__ import annotations
 
@@ -12,29 +12,38 @@ from multiflow.picks import Picks
 
 @dataclass(frozen=True)
 class Order:
-    """An order in which each sample comes once in an epoch, shuffled or not.
+    """Every sample once in an epoch, in turn or shuffled by NumPy's global generator, as in Keras.
 
     Attributes:
         num_samples: the number of samples.
         shuffle: whether to shuffle them in each epoch.
-        seed: the order of an epoch depends on it and the epoch's number; None to draw the order
-            from NumPy's global generator, as Keras does.
     """
 
     num_samples: int
     shuffle: bool
-    seed: int | None
 
     def epoch(self, number: int) -> Picks:
-        """The samples of a whole epoch."""
-        if not self.shuffle:
-            positions = np.arange(self.num_samples)
-        elif self.seed is None:
-            positions = np.random.permutation(self.num_samples)
-        else:
-            positions = order_of_epoch(self.seed, number, self.num_samples)
+        """All samples of an epoch."""
+        positions = self._shuffled(number) if self.shuffle else np.arange(self.num_samples)
         return Picks.once(positions, number)
 
-    def batch(self, epoch: Picks, start: int, batch_size: int) -> Picks:
-        """The samples of the batch that begins at position `start` of an epoch."""
-        return epoch[start : start + batch_size]
+    def _shuffled(self, number: int) -> np.ndarray:
+        return np.random.permutation(self.num_samples)
+
+    def batch(self, of_epoch: Picks, start: int, batch_size: int) -> Picks:
+        """The samples of the batch that begins at a place of the epoch."""
+        return of_epoch[start : start + batch_size]
+
+
+@dataclass(frozen=True)
+class SeededOrder(Order):
+    """An order whose shuffling depends on a seed and the number of the epoch alone.
+
+    Attributes:
+        seed: the seed.
+    """
+
+    seed: int
+
+    def _shuffled(self, number: int) -> np.ndarray:
+        return order_of_epoch(self.seed, number, self.num_samples)

@@ -9,7 +9,6 @@ import keras
 
 from multiflow.augment.transformer import Transformer
 from multiflow.flows.batch import Contents
-from multiflow.flows.columns import Column
 from multiflow.flows.flow import Flow
 from multiflow.flows.masks import MaskOptions, check_distinct, masks_of
 from multiflow.flows.options import Batching, Saving, Workers
@@ -24,8 +23,6 @@ from multiflow.structures import leaves
 
 class SegmentationIterator(Flow):
     """Batches of images and masks; `flow_segmentation` makes it and explains its arguments."""
-
-    _contents = Column()
 
     def __init__(
         self,
@@ -57,7 +54,8 @@ class SegmentationIterator(Flow):
         saving.check()
         masks = replace(masks, fill_mode=masks.fill_mode or image_data_generator.fill_mode)
         masks.check()
-        images, extras = split_inputs(x)
+        self.mask_fill_mode = masks.fill_mode
+        images, self.x_misc = split_inputs(x)
         check_images(images, image_data_generator, saving.save_to_dir)
         channels_first = self.data_format == "channels_first"
 
@@ -67,7 +65,7 @@ class SegmentationIterator(Flow):
             return Resized(array, target_size, interpolation, channels_first=channels_first)
 
         self.x = images if target_size is None else resize(as_lazy(images), interpolation)
-        of_masks = masks_of(
+        self._masks = masks_of(
             y,
             images,
             resize,
@@ -75,28 +73,27 @@ class SegmentationIterator(Flow):
             channels_first=channels_first,
             one_hot_dtype=self.dtype,
         )
-        targets: list[Target] = [of_masks]
         if sample_weight is not None:
             # Where a constant fills the image or the mask, the weight is 0.
             has_constant = "constant" in (image_data_generator.fill_mode, masks.fill_mode)
             fill_mode = "constant" if has_constant else masks.fill_mode
-            targets.append(
-                weights_of(
-                    sample_weight, y, images, resize, fill_mode, channels_first=channels_first
-                )
+            self._weights = weights_of(
+                sample_weight, y, images, resize, fill_mode, channels_first=channels_first
             )
         if saving.save_to_dir:
-            check_distinct(of_masks)
-        self._contents = Contents(
-            as_lazy(self.x), targets, [Items(as_lazy(extra)) for extra in extras], tuple
-        )
+            check_distinct(self._masks)
+        self.n = len(images)
         self._take_subset(subset)
-        super().__init__(len(self._contents.images), batching, workers)
+        super().__init__(self.n, batching, workers)
 
     @property
-    def mask_fill_mode(self) -> str:
-        """How masks are filled where the warp leaves them empty."""
-        return self._contents.targets[0].fill_mode
+    def _contents(self) -> Contents:
+        targets: list[Target] = [self._masks.with_fill_mode(self.mask_fill_mode)]
+        if self.sample_weight is not None:
+            targets.append(self._weights)
+        extras = [Items(as_lazy(extra)) for extra in self.x_misc]
+        contents = Contents(as_lazy(self.x), targets, extras, tuple)
+        return contents if self._rows is None else contents.take(self._rows)
 
     def __getitem__(self, idx: int) -> tuple[Any, ...]:
         """Batch `idx` of the epoch; a negative `idx` counts from the end."""
@@ -108,13 +105,13 @@ class SegmentationIterator(Flow):
         """Keeps the samples of the subset."""
         self.subset = subset
         split = Split.of(self.image_data_generator)
-        num_samples = len(self._contents.images)
-        positions = choose_subset(split, subset, num_samples)
-        check_not_empty(subset, len(positions), num_samples, split.reason)
-        self._take(positions)
+        positions = choose_subset(split, subset, self.n)
+        check_not_empty(subset, len(positions), self.n, split.reason)
+        if subset is not None:
+            self._take(positions)
 
     def _described(self) -> list[str]:
-        num_masks = len(self._contents.targets[0].arrays)
+        num_masks = len(self._masks.arrays)
         return [*super()._described(), "masks" if num_masks == 1 else f"{num_masks} masks each"]
 
 

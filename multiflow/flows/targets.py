@@ -2,44 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from multiflow.augment.move import Move
 from multiflow.images.arrays import LazyArray
+
+# From a fill mode to the positions that the pixels of a sample come from, as of `Move.sources`.
+Sources: TypeAlias = Callable[[str], np.ndarray]
 
 
 class Target:
-    """A source of one part of each batch beside the images, such as labels. It never changes.
+    """One part of each batch. It never changes.
 
-    The part is made in two steps: `move` reads samples and moves them as their images were moved;
-    then, after images and masks were saved, `stack` makes the part from what `move` returned.
-    Targets without pixels do nothing in the first step, and pass on the positions of the samples.
+    The part is made in three steps: `read` reads samples that have pixels, and `move` moves each as
+    its image was moved; then images are saved, if they are to be; then `stack` makes the part. A
+    target without pixels only stacks.
     """
 
     def take(self, positions: np.ndarray) -> Target:
         """The target for the samples at some positions, in this order."""
         raise NotImplementedError
 
-    def move(self, positions: np.ndarray, moves: Sequence[Move], threads: int | None) -> Any:
-        """Reads the samples at some positions, and moves them as their images were moved.
+    def read(self, positions: np.ndarray, threads: int | None) -> list[Any] | None:
+        """The samples to be moved; None for a target without pixels.
 
         Args:
             positions: int array, the positions of the samples.
-            moves: the move of each sample.
-            threads: how many threads share the work; None for one on each core that the process may
-                use.
+            threads: how many threads share the work; None for one on each core.
         """
-        return positions
+        return None
+
+    def move(self, sample: Any, sources: Sources) -> Any:
+        """Moves one of the samples that `read` returned.
+
+        Args:
+            sample: the sample.
+            sources: returns, for a fill mode, the positions that its pixels come from.
+        """
+        raise NotImplementedError
 
     def save(self, moved: Any, stems: Sequence[str]) -> None:
-        """Saves what `move` returned; `stems` are the paths of the images without extension."""
+        """Saves the moved samples beside their images, at the paths `stems` without extension."""
 
-    def stack(self, moved: Any, images: np.ndarray) -> Any:
-        """Makes the part of the batch from what `move` returned and the images of the batch."""
+    def stack(self, positions: np.ndarray, moved: Any, images: np.ndarray) -> Any:
+        """Makes the part of the batch.
+
+        Args:
+            positions: int array, the positions of the samples.
+            moved: list of the samples that `move` returned; None for a target without pixels.
+            images: the images as they are in the batch.
+        """
         raise NotImplementedError
 
     def masks_in(self, stacked: Any) -> list[tuple[str, np.ndarray]]:
@@ -63,9 +78,9 @@ class Rows(Target):
         """The target for the samples at some positions, in this order; nothing is copied."""
         return Rows(self.array, positions if self.positions is None else self.positions[positions])
 
-    def stack(self, moved: Any, images: np.ndarray) -> Any:
+    def stack(self, positions: np.ndarray, moved: Any, images: np.ndarray) -> Any:
         """The rows at the positions."""
-        return self.array[moved if self.positions is None else self.positions[moved]]
+        return self.array[positions if self.positions is None else self.positions[positions]]
 
 
 @dataclass(frozen=True)
@@ -78,9 +93,9 @@ class Items(Target):
         """The target for the samples at some positions, in this order."""
         return Items(self.array.take(positions))
 
-    def stack(self, moved: Any, images: np.ndarray) -> Any:
+    def stack(self, positions: np.ndarray, moved: Any, images: np.ndarray) -> Any:
         """The samples at the positions, as one array."""
-        return np.stack(self.array.read(moved, threads=1))
+        return np.stack(self.array.read(positions, threads=1))
 
 
 @dataclass(frozen=True)
@@ -93,9 +108,9 @@ class Outputs(Target):
         """The target for the samples at some positions, in this order."""
         return Outputs([output.take(positions) for output in self.outputs])
 
-    def stack(self, moved: Any, images: np.ndarray) -> Any:
+    def stack(self, positions: np.ndarray, moved: Any, images: np.ndarray) -> Any:
         """A list with the part of each output."""
-        return [output.stack(moved, images) for output in self.outputs]
+        return [output.stack(positions, moved, images) for output in self.outputs]
 
 
 @dataclass(frozen=True)
@@ -117,11 +132,11 @@ class Labels(Target):
         taken = [self.classes[position] for position in positions]
         return Labels(taken, self.num_classes, self.dtype)
 
-    def stack(self, moved: Any, images: np.ndarray) -> Any:
+    def stack(self, positions: np.ndarray, moved: Any, images: np.ndarray) -> Any:
         """The labels of the samples at the positions."""
-        shape = (len(moved),) if self.num_classes is None else (len(moved), self.num_classes)
-        labels = np.zeros(shape, self.dtype)
-        for row, position in enumerate(moved):
+        one_hot = () if self.num_classes is None else (self.num_classes,)
+        labels = np.zeros((len(positions), *one_hot), self.dtype)
+        for row, position in enumerate(positions):
             if self.num_classes is None:
                 labels[row] = self.classes[position]
             else:
@@ -137,6 +152,6 @@ class ImagesAgain(Target):
         """The target itself, since it holds no samples."""
         return self
 
-    def stack(self, moved: Any, images: np.ndarray) -> Any:
+    def stack(self, positions: np.ndarray, moved: Any, images: np.ndarray) -> Any:
         """A copy of the images."""
         return images.copy()

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from multiflow.augment.move import Move
+from multiflow.augment.move import take_pixels
 from multiflow.flows.moved import CheckedArray, MovedTarget
+from multiflow.flows.targets import Sources
 from multiflow.images.arrays import LazyArray, as_lazy, check_array, check_length, check_size
 from multiflow.structures import leaves, rebuild, spread
 
@@ -25,10 +26,10 @@ class WeightArray(CheckedArray):
         if sample.dtype.kind == "f" and np.isnan(sample).any():
             raise ValueError(f"`{self.name}` holds NaN in {self.where(index)}. Replace it with 0.")
 
-    def move(self, sample: np.ndarray, move: Move, fill_mode: str) -> np.ndarray:
+    def move(self, sample: np.ndarray, sources: Sources, fill_mode: str) -> np.ndarray:
         """Moves a map as its image was moved; gives a number, which stays, the shape `(1, 1)`."""
         if len(self.shape) == 3:
-            return move.take(sample, fill_mode, 0)
+            return take_pixels(sample, sources(fill_mode), 0)
         # Keras multiplies weights with losses of shape (batch, height, width).
         return sample.reshape(1, 1)
 
@@ -36,9 +37,9 @@ class WeightArray(CheckedArray):
 class Weights(MovedTarget):
     """The weights of a flow with masks."""
 
-    def stack(self, moved: Any, images: np.ndarray) -> Any:
+    def stack(self, positions: np.ndarray, moved: Any, images: np.ndarray) -> Any:
         """The weights, in the structure of `sample_weight`."""
-        return rebuild(self._structure, map(np.stack, moved[1]))
+        return rebuild(self._structure, map(np.stack, zip(*moved, strict=True)))
 
 
 def weights_of(

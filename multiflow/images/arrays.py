@@ -44,7 +44,8 @@ class LazyArray(ABC):
     def read(self, positions: np.ndarray, threads: int | None) -> list[np.ndarray]:
         """The samples at some positions, read in threads where that is safe and useful."""
         in_threads = self.reads_in_threads and self.in_memory is None
-        return run_all(self.__getitem__, positions.tolist(), threads if in_threads else 1)
+        indices = np.asarray(positions).tolist()
+        return run_all(self.__getitem__, indices, threads if in_threads else 1)
 
 
 class WrappedArray(LazyArray):
@@ -60,7 +61,7 @@ class WrappedArray(LazyArray):
         self._positions = positions
         num_samples = len(array) if positions is None else len(positions)
         self.shape = (num_samples, *array.shape[1:])
-        self.dtype = array.dtype
+        self.dtype = getattr(array, "dtype", np.dtype(object))  # of further inputs, not needed
         # Other libraries do not say whether their arrays are safe in threads.
         self.reads_in_threads = isinstance(array, np.ndarray)
         if isinstance(array, np.ndarray) and not isinstance(array, np.memmap):

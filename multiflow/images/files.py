@@ -16,6 +16,7 @@ from PIL import Image
 from multiflow.images.arrays import LazyArray
 from multiflow.images.decoding import NUM_CHANNELS, load_image
 from multiflow.images.resize import Size, centred_box, resize
+from multiflow.index.paths import TakenPaths
 from multiflow.parallel import run_all
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Files(LazyArray):
     def take(self, positions: np.ndarray) -> Self:
         """The files at some positions, in this order."""
         taken = copy.copy(self)
-        taken.paths = [self.paths[position] for position in positions]
+        taken.paths = TakenPaths(self.paths, positions)
         taken.shape = (len(taken.paths), *self.shape[1:])
         return taken
 

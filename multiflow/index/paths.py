@@ -79,15 +79,15 @@ class CompactPaths(Sequence[str]):
 
 
 class TakenPaths(Sequence[str]):
-    """Paths at some positions of `CompactPaths`, in any order, without a copy of their texts."""
+    """The paths at some positions of a list, in any order, without a copy of their texts."""
 
-    def __init__(self, paths: CompactPaths, positions: np.ndarray) -> None:
+    def __init__(self, paths: Sequence[str], positions: np.ndarray) -> None:
         self._paths = paths
         self._positions = positions
 
-    def take(self, positions: np.ndarray) -> CompactPaths | TakenPaths:
+    def take(self, positions: np.ndarray) -> TakenPaths:
         """The paths at some positions, in this order."""
-        return self._paths.take(self._positions[positions])
+        return TakenPaths(self._paths, self._positions[positions])
 
     def __len__(self) -> int:
         return len(self._positions)

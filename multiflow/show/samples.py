@@ -32,11 +32,13 @@ def draw_samples(
         mask_names: None, or names of values or channels of masks, for the legend.
 
     Raises:
-        TypeError: if `mask_names` is no mapping.
         ValueError: if there are names but no masks, or masks have no rows and columns.
     """
     kinds = list(zip(*masks, strict=True))
-    _check_mask_names(mask_names, has_masks=bool(kinds))
+    if mask_names is not None and not kinds:
+        raise ValueError(
+            "`mask_names` are for flows with masks, but this flow has none. Leave `mask_names` out."
+        )
     shown = np.concatenate(images)[: len(captions)]
     lowest, highest = (
         np.format_float_positional(float(value), precision=2, trim="-")
@@ -61,17 +63,3 @@ def draw_samples(
         columns=columns,
         layers=layers,
     )
-
-
-def _check_mask_names(mask_names: Any, *, has_masks: bool) -> None:
-    if mask_names is None:
-        return
-    if not isinstance(mask_names, Mapping):
-        raise TypeError(
-            "`mask_names` must be None or a dict from values of masks to names, such as "
-            f'{{1: "cell"}}. Received: {mask_names!r}'
-        )
-    if not has_masks:
-        raise ValueError(
-            "`mask_names` are for flows with masks, and this one has none. Leave `mask_names` out."
-        )

@@ -11,7 +11,7 @@ from multiflow import MultiDirImageDataGenerator, _keras
 from multiflow.augment import move as moves
 from multiflow.augment import steps
 from multiflow.augment.affine import FILL_MODES
-from multiflow.augment.move import Move, OverriddenMove
+from multiflow.augment.move import Move, OverriddenMove, take_pixels
 
 SIZE = (6, 9)
 PARAMETERS: list[dict[str, Any]] = [
@@ -35,7 +35,7 @@ def test_masks_move_as_by_keras(
     generator = _keras.ImageDataGenerator(fill_mode=fill_mode, cval=7, interpolation_order=0)
     expected = generator.apply_transform(mask.reshape(*SIZE, -1), parameters).reshape(mask.shape)
     move = Move.of(parameters, SIZE, corrected=False)
-    taken = move.take(mask, fill_mode, 7)
+    taken = take_pixels(mask, move.sources(fill_mode), 7)
     np.testing.assert_array_equal(taken, expected)
     assert taken.dtype == mask.dtype
     overridden = OverriddenMove(SIZE, MultiDirImageDataGenerator(), parameters)

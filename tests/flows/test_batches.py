@@ -139,10 +139,8 @@ def test_positions_are_found_once_per_fill_mode(
     monkeypatch: pytest.MonkeyPatch, weights: Any, fill_mode: str, num_modes: int
 ) -> None:
     calls = []
-    find = Move._find_sources
-    monkeypatch.setattr(
-        Move, "_find_sources", lambda *arguments: (calls.append(1), find(*arguments))[1]
-    )
+    find = Move.sources
+    monkeypatch.setattr(Move, "sources", lambda *arguments: (calls.append(1), find(*arguments))[1])
     generator = MultiDirImageDataGenerator(rotation_range=20, fill_mode=fill_mode)
     flow = generator.flow_segmentation(
         IMAGES, [IMAGES[..., 0]] * 2, sample_weight=weights, mask_fill_mode="nearest"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from multiflow.flows.order import Order
+from multiflow.flows.order import Order, SeededOrder
 from multiflow.picks import Picks
 
 
-@pytest.mark.parametrize("seed", [None, 3])
-def test_without_shuffling_samples_come_in_turn(seed: int | None) -> None:
-    picks = Order(5, shuffle=False, seed=seed).epoch(2)
+@pytest.mark.parametrize("order", [Order(5, shuffle=False), SeededOrder(5, False, seed=3)])
+def test_without_shuffling_samples_come_in_turn(order: Order) -> None:
+    picks = order.epoch(2)
     assert picks.positions.tolist() == [0, 1, 2, 3, 4]
     assert picks.epoch == 2
 
@@ -20,13 +20,13 @@ def test_without_a_seed_the_order_is_that_of_numpy() -> None:
     np.random.seed(4)
     expected = np.random.permutation(7)
     np.random.seed(4)
-    assert Order(7, shuffle=True, seed=None).epoch(0).positions.tolist() == expected.tolist()
+    assert Order(7, shuffle=True).epoch(0).positions.tolist() == expected.tolist()
 
 
 def test_with_a_seed_the_order_depends_on_it_and_the_epoch_alone() -> None:
     before = np.random.get_state()[1].tolist()
     orders = [
-        Order(50, shuffle=True, seed=seed).epoch(epoch).positions.tolist()
+        SeededOrder(50, shuffle=True, seed=seed).epoch(epoch).positions.tolist()
         for seed, epoch in [(1, 0), (1, 0), (1, 1), (2, 0)]
     ]
     assert orders[0] == orders[1]
@@ -36,7 +36,7 @@ def test_with_a_seed_the_order_depends_on_it_and_the_epoch_alone() -> None:
 
 
 def test_batches_are_parts_of_the_epoch() -> None:
-    order = Order(5, shuffle=False, seed=None)
+    order = Order(5, shuffle=False)
     epoch = order.epoch(1)
     batches = [order.batch(epoch, start, 2) for start in (0, 2, 4)]
     assert [batch.positions.tolist() for batch in batches] == [[0, 1], [2, 3], [4]]
