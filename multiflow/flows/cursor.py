@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -141,7 +140,7 @@ class Cursor(_keras.Iterator):
     def _picks_from(self, start: int) -> Picks:
         assert self._epoch_picks is not None
         picks = self._order.batch(self._epoch_picks, start, self.batch_size)
-        return replace(picks, epoch=self.epoch)  # a user may have set it
+        return Picks(picks.positions, picks.repeats, self.epoch)  # a user may have set the epoch
 
     def _seed_batch(self) -> None:
         if self.seed is not None and not self._is_per_sample:
