@@ -9,6 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
+# The models of the tests are small: several threads of TensorFlow mostly wait for each other. Set
+# before the first import, for processes and notebooks, too.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+
 import keras
 import numpy as np
 import pandas as pd

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pathlib
 import re
-import subprocess
 import sys
 from typing import Any
 
@@ -191,22 +190,6 @@ def test_wrong_arguments(
     assert printed.out == ""
     if "--validation-split" not in arguments:
         assert not list(tmp_path.iterdir())
-
-
-def test_the_command_without_matplotlib(tmp_path: pathlib.Path) -> None:
-    """The program ends with the code of `main`, and needs no matplotlib to begin."""
-    (tmp_path / "matplotlib.py").write_text("raise ImportError")
-    run = subprocess.run(
-        [sys.executable, "-m", "multiflow.demo", "missing"],
-        cwd=tmp_path,  # where Python looks for modules first
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 2
-    assert "\nmultiflow.demo: `directories` names 'missing'" in f"\n{run.stderr}"
-    assert "Traceback" not in run.stderr
-    assert run.stdout == ""
 
 
 def test_training_without_matplotlib(

@@ -42,7 +42,14 @@ for flow in flows:
     print(f"{{len(batch[0])}} images, {{len(batch[1])}} targets")
 generator.fit(flows[0])
 print(flows[2].summary())
-flows[0].show()
+try:
+    flows[0].show()
+except ImportError as error:
+    print(error)
+
+import runpy
+sys.argv = ["multiflow.demo", "missing"]
+runpy.run_module("multiflow.demo", run_name="__main__")
 """
 
 
@@ -67,10 +74,17 @@ def test_every_flow_runs_without_them(run: subprocess.CompletedProcess[str]) -> 
     counts = re.findall(r"^(\d+) images, (\d+) targets$", run.stdout, re.MULTILINE)
     assert counts == [("5", "5"), ("32", "32"), ("32", "32"), ("1", "1"), ("5", "5"), ("32", "32")]
     assert "total        180       105    285" in run.stdout
-    assert run.stderr.splitlines()[-1] == (
-        "ImportError: Showing a flow needs matplotlib, which comes with multiflow's extra "
-        "`notebooks`, or with: python -m pip install matplotlib"
+    assert run.stdout.splitlines()[-1] == (
+        "Showing a flow needs matplotlib, which comes with multiflow's extra `notebooks`, or with: "
+        "python -m pip install matplotlib"
     )
+
+
+def test_the_demo_begins_without_them(run: subprocess.CompletedProcess[str]) -> None:
+    """As a program, which ends with the code of `main`."""
+    assert run.returncode == 2
+    assert "\nmultiflow.demo: `directories` names 'missing'" in f"\n{run.stderr}"
+    assert "Traceback" not in run.stderr
 
 
 def test_what_is_there_is_returned() -> None:
