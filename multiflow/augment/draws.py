@@ -40,7 +40,7 @@ _FOR_ORDER, _FOR_TRANSFORM = 0, 1
 class Stream(threading.local):
     """The random numbers of the sample that a thread draws for, with `rng="per_sample"`.
 
-    Each generator owns one. `get_random_transform` takes its numbers from here and not from an
+    All generators share one. `get_random_transform` takes its numbers from here and not from an
     argument, which a user's override of it might not pass on.
     """
 
@@ -96,7 +96,7 @@ class SampleDraws(NamedTuple):
 
     Attributes:
         seed: the seed of the flow.
-        stream: the stream of the generator, for an overridden `get_random_transform`.
+        stream: the stream of all generators, for an overridden `get_random_transform`.
         keys: int array, the number of each sample in the counter of its random numbers; None for
             the positions of the samples in the flow.
     """

@@ -11,7 +11,7 @@ from operator import itemgetter
 import numpy as np
 
 from multiflow import _checks
-from multiflow.index.paths import CompactPaths, TakenPaths
+from multiflow.index.paths import CompactPaths
 from multiflow.index.roots import Source
 from multiflow.progress import PATIENCE, with_progress
 
@@ -38,22 +38,11 @@ class ImageIndex:
     """
 
     sources: Sequence[Source]
-    paths: CompactPaths | TakenPaths
+    paths: CompactPaths
     labels: np.ndarray
     source_indices: np.ndarray
     folder_indices: np.ndarray
     unreadable: list[OSError]
-
-    def take(self, positions: np.ndarray) -> ImageIndex:
-        """The images at some positions, in this order."""
-        return ImageIndex(
-            self.sources,
-            self.paths.take(positions),
-            self.labels[positions],
-            self.source_indices[positions],
-            self.folder_indices[positions],
-            self.unreadable,
-        )
 
     def paths_below_roots(self) -> Iterator[str]:
         """The path of each image below its root, with `/`; other roots do not change it."""
