@@ -648,11 +648,11 @@ class MultiDirImageDataGenerator(Transformer):
             mask_preprocessing_function: as in `flow_segmentation`.
             All others are shared by several flows; the docstring of the class explains them.
 
-        Images are read as Keras reads them. Masks keep the values of their files: the indices of a
-        palette, 8 bits per channel, 16 bits in one channel, floats; files that Pillow would scale
-        to 8 bits are refused. An `.npy` file holds one image or mask, of shape `(height, width)` or
-        with channels in the generator's `data_format`; `color_mode` and `mask_colors` do not apply
-        to it, and pickled objects are refused.
+        Images are read as Keras reads them. Masks keep the values of their files; those that Pillow
+        would scale, cut or invert, and files of several pages, are refused, as is a file that gets
+        another size or kind after the flow was made. An `.npy` file holds one image or mask, of
+        shape `(height, width)` or with channels in the generator's `data_format`; `color_mode` and
+        `mask_colors` do not apply to it, and pickled objects are refused.
 
         Returns:
             A flow, whose batches are `(images, masks)`; masks have the shape
@@ -664,14 +664,14 @@ class MultiDirImageDataGenerator(Transformer):
             TypeError: if the folders are a single path or no paths, or `mask_path` returns no path.
             FileNotFoundError, NotADirectoryError: if a root or `save_to_dir` is no folder.
             ValueError: if roots overlap; if images lack masks, masks lack images, a file cannot be
-                read, or sizes differ within pairs (one error names the first ten paths of each
-                kind); if a mask holds NaN, a colour that `mask_colors` does not list, or a value
-                outside `num_classes` (when it is read); if another argument has a value that is not
-                listed above.
+                read, or pairs differ in size or orientation (one error names the first ten paths of
+                each kind); if a mask holds NaN, a colour that `mask_colors` does not list, or a
+                value outside `num_classes` (when it is read); if another argument is wrong.
 
         Warns:
-            UserWarning: if masks are JPEG files, which do not keep values, or mix bits, grey levels
-                and palettes; if a root holds no pair, or none in the subset.
+            UserWarning: if masks are compressed with loss, mix bits, grey levels and palettes, or
+                have none of the EXIF orientation of their images; if a root holds no pair, or none
+                in the subset.
 
         Example:
         >>> import tempfile

@@ -16,14 +16,15 @@ from multiflow.flows.masks import MaskOptions
 from multiflow.flows.options import Batching, Saving, Workers
 from multiflow.flows.segmentation import SegmentationIterator
 from multiflow.images.cache import cache_files, check_cache
-from multiflow.images.files import Decoding, ImageAndArrayFiles, MaskFiles, check_mask_colors
-from multiflow.images.headers import (
+from multiflow.images.common import (
     common_image_channels,
     common_mask_form,
     common_size,
     read_headers,
-    warn_of_doubtful_masks,
+    warn_of_doubtful_pairs,
 )
+from multiflow.images.files import Decoding, ImageAndArrayFiles, MaskFiles, check_mask_colors
+from multiflow.images.headers import Headers
 from multiflow.images.reading import Reading, check_color_mode
 from multiflow.index.pairs import Pair, Problems, pair_files
 from multiflow.index.roots import resolve_roots, warn_of_missing_sources
@@ -77,11 +78,11 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         pairs = self._pair(image_directories, mask_directories, problems, mask_path, follow_links)
         image_headers, mask_headers = read_headers(pairs, problems, channels_first=channels_first)
         problems.raise_if_any(self._pairing_rule(mask_path))
-        warn_of_doubtful_masks(pairs, mask_headers)
-        chosen = self._choose(pairs, subset, Split.of(image_data_generator))
-        self.filepaths = [pair.image for pair in chosen]
-        self.mask_filepaths = [pair.mask for pair in chosen]
-        self.source_indices = np.array([pair.source for pair in chosen], np.int32)
+        warn_of_doubtful_pairs(pairs, image_headers, mask_headers, mask_colors)
+        positions = self._choose(pairs, subset, Split.of(image_data_generator))
+        self.filepaths = [pairs[position].image for position in positions]
+        self.mask_filepaths = [pairs[position].mask for position in positions]
+        self.source_indices = np.array([pairs[position].source for position in positions], np.int32)
         decoding = Decoding(
             tuple(reading.target_size or common_size(pairs, image_headers)),
             reading.color_mode,
@@ -93,11 +94,13 @@ class SegmentationDirectoryIterator(SegmentationIterator):
             self.filepaths,
             decoding,
             common_image_channels(pairs, image_headers, reading.color_mode),
+            Headers(image_headers).take(positions),
         )
         mask_files = MaskFiles(
             self.mask_filepaths,
             replace(decoding, color_mode=None, interpolation="nearest"),
             *common_mask_form(pairs, mask_headers, mask_colors),
+            Headers(mask_headers).take(positions),
             mask_colors,
         )
         check_cache(reading.cache, [*self.image_directories, *self.mask_directories])
@@ -118,24 +121,24 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         several = f" in {len(mask_directories)} directories" if len(mask_directories) > 1 else ""
         _keras.print_msg(f"Found {self.samples} pairs of images and masks{several}.")
 
-    def _choose(self, pairs: Sequence[Pair], subset: str | None, split: Split) -> list[Pair]:
-        """The pairs of a subset; each root is split by itself."""
+    def _choose(self, pairs: Sequence[Pair], subset: str | None, split: Split) -> np.ndarray:
+        """The positions of the pairs of a subset; each root is split by itself."""
+        sources = np.array([pair.source for pair in pairs], int)
         positions = choose_subset(
             split,
             subset,
             len(pairs),
-            strata=np.array([pair.source for pair in pairs], int),
+            strata=sources,
             names=lambda: (pair.name for pair in pairs),
             paths=[pair.image for pair in pairs],
         )
-        chosen = [pairs[position] for position in positions]
-        check_not_empty(subset, len(chosen), len(pairs), split.reason)
+        check_not_empty(subset, len(positions), len(pairs), split.reason)
         num_found, num_taken = (
-            np.bincount([pair.source for pair in of], minlength=len(self.source_names))
-            for of in (pairs, chosen)
+            np.bincount(of, minlength=len(self.source_names))
+            for of in (sources, sources[positions])
         )
         warn_of_missing_sources(self.image_directories, num_found, num_taken, split.reason)
-        return chosen
+        return positions
 
     @property
     def samples(self) -> int:

@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from multiflow import _keras, extras
-from multiflow.images.resize import centred_box, resize, resize_picture
+from multiflow.images.opening import read_bytes
+from multiflow.images.resize import Size, centred_box, resize, resize_picture
 
 # What simplejpeg decodes to, by the colours of the file and the wanted `color_mode`. Pillow decodes
 # all others, such as CMYK, or a coloured file as grey.
@@ -31,61 +32,79 @@ MAX_BUFFER_BYTES = 2**26
 _buffers = threading.local()
 
 
-def load_image(
-    path: str,
-    color_mode: str,
-    target_size: tuple[int, int],
-    interpolation: str,
-    keep_aspect_ratio: bool,
-) -> np.ndarray:
-    """The pixels of an image file as `keras.utils.load_img` gives them, with the same errors.
+class Picture:
+    """A decoded image file, step by step as `keras.utils.load_img` reads it, with the same errors.
 
     Args:
         path: the file.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
-        target_size: (height, width) of the result.
-        interpolation: how the image is resized.
-        keep_aspect_ratio: whether it is first cropped to the ratio of `target_size`.
 
-    Returns:
-        Array of shape `(height, width, channels)`, of uint8, or of uint16 or int32 for grey images
-        with more than 8 bits.
+    Attributes:
+        size: (height, width).
     """
-    with open(path, "rb", buffering=0) as file:
-        data = file.read()
-    pixels = _load_jpeg(data, color_mode, target_size, interpolation, keep_aspect_ratio)
-    if pixels is None:
-        image = keras.utils.load_img(
-            io.BytesIO(data), color_mode, target_size, interpolation, keep_aspect_ratio
-        )
-        pixels = np.asarray(image)
-    return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
+
+    size: Size
+    # An array is in memory that the next picture of this thread overwrites.
+    _decoded: Image.Image | np.ndarray
+
+    def __init__(self, path: str, color_mode: str) -> None:
+        data = read_bytes(path)
+        pixels = _decode_fast(data, color_mode)
+        if pixels is not None:
+            self._decoded, self.size = pixels, (pixels.shape[0], pixels.shape[1])
+        else:
+            image = keras.utils.load_img(io.BytesIO(data), color_mode)
+            self._decoded, self.size = image, (image.height, image.width)
+
+    def check_resizing(self, target_size: Size, interpolation: str) -> None:
+        """Refuses an unknown way to resize, if the picture has another size."""
+        is_known = interpolation in _keras.PIL_INTERPOLATION_METHODS
+        if not is_known and self.size != target_size:  # in Keras' words
+            raise ValueError(
+                f"Invalid interpolation method {interpolation} specified. Supported methods are "
+                f"{', '.join(_keras.PIL_INTERPOLATION_METHODS)}"
+            )
+
+    def load(self) -> None:
+        """Reads the pixels, which Keras and Pillow put off."""
+        if isinstance(self._decoded, Image.Image):
+            self._decoded.load()
+
+    def resized(
+        self, target_size: Size, interpolation: str, *, keep_aspect_ratio: bool
+    ) -> np.ndarray:
+        """The pixels in a size.
+
+        Args:
+            target_size: (height, width) of the result.
+            interpolation: how the image is resized.
+            keep_aspect_ratio: whether it is first cropped to the ratio of `target_size`.
+
+        Returns:
+            Array of shape `(height, width, channels)`, of uint8, or of uint16 or int32 for grey
+            images with more than 8 bits.
+        """
+        decoded = self._decoded
+        if self.size == target_size:
+            pixels = decoded.copy() if isinstance(decoded, np.ndarray) else np.asarray(decoded)
+        else:
+            box = centred_box(self.size, target_size) if keep_aspect_ratio else None
+            if isinstance(decoded, np.ndarray):
+                if interpolation == "nearest":
+                    return resize(
+                        decoded, target_size, interpolation, channels_first=False, box=box
+                    )
+                decoded = Image.fromarray(decoded.squeeze(2) if decoded.shape[2] == 1 else decoded)
+            pixels = np.asarray(resize_picture(decoded, target_size, interpolation, box))
+        return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
 
 
-def _load_jpeg(
-    data: bytes,
-    color_mode: str,
-    target_size: tuple[int, int],
-    interpolation: str,
-    keep_aspect_ratio: bool,
-) -> np.ndarray | None:
-    """As `load_image`, if simplejpeg decodes the file exactly as Pillow does; else None."""
+def _decode_fast(data: bytes, color_mode: str) -> np.ndarray | None:
+    """The pixels of a JPEG file, if simplejpeg decodes it exactly as Pillow does; else None."""
     simplejpeg = extras.find("simplejpeg")
     if not simplejpeg or not _decodes_as_pillow(simplejpeg):
         return None
-    if interpolation not in _keras.PIL_INTERPOLATION_METHODS:
-        return None
-    pixels = _decode_jpeg(simplejpeg, data, color_mode)
-    if pixels is None:
-        return None
-    size = (pixels.shape[0], pixels.shape[1])
-    if size == tuple(target_size):
-        return pixels.copy()
-    box = centred_box(size, target_size) if keep_aspect_ratio else None
-    if interpolation == "nearest":
-        return resize(pixels, target_size, interpolation, channels_first=False, box=box)
-    picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
-    return np.asarray(resize_picture(picture, target_size, interpolation, box))
+    return _decode_jpeg(simplejpeg, data, color_mode)
 
 
 def _decode_jpeg(simplejpeg: Any, data: bytes, color_mode: str) -> np.ndarray | None:

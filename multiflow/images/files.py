@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from multiflow.images.arrays import LazyArray
-from multiflow.images.decoding import NUM_CHANNELS, load_image
+from multiflow.images.decoding import NUM_CHANNELS, Picture
+from multiflow.images.headers import Headers, array_header, mask_header, read_mask
+from multiflow.images.opening import is_numpy_file, open_array, open_picture, reason_of
 from multiflow.images.resize import Size, centred_box, resize
 from multiflow.index.paths import TakenPaths
 from multiflow.parallel import run_all
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 # Modes that Keras keeps for `color_mode="grayscale"` though they have more than 8 bits.
 DEEP_GREYS = ("I", "I;16")
-
-_reading_header = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -47,18 +45,6 @@ class Decoding:
     channels_first: bool
 
 
-def is_numpy_file(path: str) -> bool:
-    """True if NumPy reads the file, not Pillow."""
-    return path.lower().endswith(".npy")
-
-
-def open_array(path: str) -> np.ndarray:
-    """The array in an `.npy` file, memory-mapped."""
-    # NumPy reads the header with `ast`, which fails in threads in some versions of Python.
-    with _reading_header:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
 class Files(LazyArray):
     """Images or masks in files, each read, cropped and resized when it is asked for.
 
@@ -67,14 +53,22 @@ class Files(LazyArray):
         decoding: how they become arrays.
         num_channels: the number of channels of every file; None for no channel axis.
         dtype: the dtype of the result.
+        headers: None, or the headers that the files had when the flow was made. A file that has
+            another one when it is read is an error.
     """
 
     def __init__(
-        self, paths: Sequence[str], decoding: Decoding, num_channels: int | None, dtype: np.dtype
+        self,
+        paths: Sequence[str],
+        decoding: Decoding,
+        num_channels: int | None,
+        dtype: np.dtype,
+        headers: Headers | None = None,
     ) -> None:
         self.paths = paths
         self.decoding = decoding
         self.dtype = dtype
+        self._headers = headers
         size = decoding.size
         # Pixels are read and cached with their channels last.
         self.pixel_shape = size if num_channels is None else (*size, num_channels)
@@ -97,6 +91,7 @@ class Files(LazyArray):
         """The files at some positions, in this order."""
         taken = copy.copy(self)
         taken.paths = TakenPaths(self.paths, positions)
+        taken._headers = self._headers and self._headers.take(positions)
         taken.shape = (len(taken.paths), *self.shape[1:])
         return taken
 
@@ -105,9 +100,8 @@ class Files(LazyArray):
         return repr(self.paths[index])
 
     def read_pixels(self, index: int) -> np.ndarray:
-        """The pixels of a file, with any channels last; errors name the file."""
-        with self._path_in_errors(index) as path:
-            return self._read(path)
+        """The pixels of a file, with any channels last; errors that it causes name it."""
+        raise NotImplementedError
 
     @contextlib.contextmanager
     def _path_in_errors(self, index: int) -> Iterator[str]:
@@ -122,13 +116,25 @@ class Files(LazyArray):
         first = self.decoding.channels_first and pixels.ndim == 3
         return np.moveaxis(pixels, -1, 0) if first else pixels
 
-    def _read(self, path: str) -> np.ndarray:
-        raise NotImplementedError
-
-    def _load_array(self, path: str) -> np.ndarray:
+    def _load_array(self, index: int, path: str) -> np.ndarray:
+        """The array in an `.npy` file, with any channels last."""
         array = np.array(open_array(path))
-        first = self.decoding.channels_first and array.ndim == 3
-        return np.moveaxis(array, 0, -1) if first else array
+        first = self.decoding.channels_first
+        self._compare(index, **array_header(array, channels_first=first)._asdict())
+        return np.moveaxis(array, 0, -1) if first and array.ndim == 3 else array
+
+    def _compare(self, index: int, **received: Any) -> None:
+        """Refuses a file if parts of its header are not what they were when the flow was made."""
+        if self._headers is None:
+            return
+        for name, value in received.items():
+            expected = getattr(self._headers[index], name)
+            if value != expected:
+                change = "" if name == "palette" else f" from {expected} to {value}"
+                raise ValueError(
+                    f"its {name.replace('_', ' ')} has changed{change} since the flow was made; "
+                    "make a new flow"
+                )
 
     def _resize(self, image: np.ndarray) -> np.ndarray:
         size = self.decoding.size
@@ -138,9 +144,9 @@ class Files(LazyArray):
 
 def _with_path(error: Exception, path: str) -> Exception:
     """The same kind of error, with a text that names the file."""
-    if path in str(error):
+    reason = reason_of(error)
+    if path in reason:
         return error
-    reason = str(error).split(" <_io.BytesIO")[0]  # the source of Pillow's bytes tells nothing
     message = f"{path!r} cannot be read: {reason}"
     try:
         return type(error)(message)
@@ -155,17 +161,21 @@ class ImageFiles(Files):
         paths: the files.
         decoding: how they become arrays, with a `color_mode`.
         num_channels: the number of channels; None for that of the `color_mode`.
+        headers: as in `Files`.
     """
 
     def __init__(
-        self, paths: Sequence[str], decoding: Decoding, num_channels: int | None = None
+        self,
+        paths: Sequence[str],
+        decoding: Decoding,
+        num_channels: int | None = None,
+        headers: Headers | None = None,
     ) -> None:
         assert decoding.color_mode is not None
         self._color_mode = decoding.color_mode
+        num_channels = num_channels or NUM_CHANNELS[self._color_mode]
         # The dtype of nearly all files; deep greys and `.npy` files have their own.
-        super().__init__(
-            paths, decoding, num_channels or NUM_CHANNELS[self._color_mode], np.dtype(np.uint8)
-        )
+        super().__init__(paths, decoding, num_channels, np.dtype(np.uint8), headers)
 
     def find_dtype(self, threads: int | None) -> np.dtype:
         """A dtype that can hold the values of all files, by their headers."""
@@ -175,17 +185,20 @@ class ImageFiles(Files):
     def _read_dtype(self, index: int) -> np.dtype:
         if self._color_mode != "grayscale":
             return self.dtype
-        with self._path_in_errors(index) as path, Image.open(path) as image:
+        with self._path_in_errors(index) as path, open_picture(path) as image:
             return np.dtype(np.int32 if image.mode in DEEP_GREYS else np.uint8)
 
-    def _read(self, path: str) -> np.ndarray:
-        decoding = self.decoding
-        return load_image(
-            path,
-            self._color_mode,
-            decoding.size,
-            decoding.interpolation,
-            decoding.keep_aspect_ratio,
+    def read_pixels(self, index: int) -> np.ndarray:
+        """The pixels of a file, with the channels last; errors that it causes name it."""
+        size, interpolation = self.decoding.size, self.decoding.interpolation
+        with self._path_in_errors(index) as path:
+            picture = Picture(path, self._color_mode)
+            self._compare(index, size=picture.size)
+        picture.check_resizing(size, interpolation)
+        with self._path_in_errors(index):
+            picture.load()
+        return picture.resized(
+            size, interpolation, keep_aspect_ratio=self.decoding.keep_aspect_ratio
         )
 
 
@@ -204,10 +217,12 @@ class ImageAndArrayFiles(ImageFiles):
         with self._path_in_errors(index) as path:
             return open_array(path).dtype
 
-    def _read(self, path: str) -> np.ndarray:
-        if not is_numpy_file(path):
-            return super()._read(path)
-        array = self._load_array(path)
+    def read_pixels(self, index: int) -> np.ndarray:
+        """As in `ImageFiles`."""
+        if not is_numpy_file(self.paths[index]):
+            return super().read_pixels(index)
+        with self._path_in_errors(index) as path:
+            array = self._load_array(index, path)
         return self._resize(array if array.ndim == 3 else array[..., np.newaxis])
 
 
@@ -219,6 +234,7 @@ class MaskFiles(Files):
         decoding: how they become arrays, with `interpolation="nearest"`.
         num_channels: the number of channels of every mask; None for no channel axis.
         dtype: the dtype of the result.
+        headers: as in `Files`.
         colors: None, or the class number of each (red, green, blue).
     """
 
@@ -228,9 +244,10 @@ class MaskFiles(Files):
         decoding: Decoding,
         num_channels: int | None,
         dtype: np.dtype,
-        colors: Mapping[tuple[int, int, int], int] | None,
+        headers: Headers | None = None,
+        colors: Mapping[tuple[int, int, int], int] | None = None,
     ) -> None:
-        super().__init__(paths, decoding, num_channels, dtype)
+        super().__init__(paths, decoding, num_channels, dtype, headers)
         self._colors = colors
         if colors is not None:
             listed = sorted((_color_number(np.array(color)), n) for color, n in colors.items())
@@ -241,15 +258,18 @@ class MaskFiles(Files):
         """As in `Files`, with the colours of classes."""
         return f"{super().recipe} {self._colors}"
 
-    def _read(self, path: str) -> np.ndarray:
-        if is_numpy_file(path):
-            return self._resize(self._load_array(path).astype(self.dtype))
-        with Image.open(path) as image:
-            if self._colors is not None:
-                mask = self._classes_of_colors(np.asarray(image.convert("RGB")))
-            else:
-                mask = np.asarray(image)
+    def read_pixels(self, index: int) -> np.ndarray:
+        """The values of a mask, with any channels last; errors that it causes name it."""
+        with self._path_in_errors(index) as path:
+            mask = self._load_array(index, path) if is_numpy_file(path) else self._load(index, path)
         return self._resize(mask.astype(self.dtype))
+
+    def _load(self, index: int, path: str) -> np.ndarray:
+        with open_picture(path) as image:
+            self._compare(index, **mask_header(image)._asdict())
+            if self._colors is None:
+                return read_mask(image)
+            return self._classes_of_colors(np.asarray(image.convert("RGB")))
 
     def _classes_of_colors(self, pixels: np.ndarray) -> np.ndarray:
         assert self._colors is not None

@@ -1,178 +1,226 @@
-"""The headers of image and mask files, and the size, channels and dtype that files share."""
+"""The headers of image and mask files: the form of the array in a file, without its pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, ImageFile
 
-from multiflow import _checks
-from multiflow.images.decoding import NUM_CHANNELS
-from multiflow.images.files import is_numpy_file, open_array
+from multiflow.images.opening import is_numpy_file, open_array, open_picture
 from multiflow.images.resize import Size
-from multiflow.index.pairs import Pair, Problems
-from multiflow.progress import PATIENCE, with_progress
 
-# The dtype and the number of channels of Pillow's modes for masks; None stands for no channel axis.
-MODES: dict[str, tuple[str, int | None]] = {
-    "1": ("bool", None),
-    "L": ("uint8", None),
-    "P": ("uint8", None),
-    "I;16": ("uint16", None),
-    "I": ("int32", None),
-    "F": ("float32", None),
-    "LA": ("uint8", 2),
-    "RGB": ("uint8", 3),
-    "RGBA": ("uint8", 4),
+
+class Mode(NamedTuple):
+    """One of Pillow's modes for masks.
+
+    Attributes:
+        dtype: the dtype of the values.
+        num_channels: the number of channels; None for no channel axis.
+        raw_modes: those of Pillow's names for the way in which a file stores its pixels that
+            become this mode with all values kept.
+    """
+
+    dtype: str
+    num_channels: int | None
+    raw_modes: frozenset[str]
+
+
+def _mode(dtype: str, num_channels: int | None, raw_modes: str) -> Mode:
+    return Mode(dtype, num_channels, frozenset(raw_modes.split()))
+
+
+MODES = {
+    "1": _mode("bool", None, "1 1;R"),
+    "L": _mode("uint8", None, "L L;R"),
+    "P": _mode("uint8", None, "P P;R P;1 P;1R P;2 P;2R P;4 P;4R"),
+    "I;16": _mode("uint16", None, "I;16 I;16B I;16N"),
+    "I;16B": _mode("uint16", None, "I;16B I;16N"),
+    "I": _mode("int32", None, "I I;16 I;16B I;16S I;16BS I;16NS I;32S I;32BS I;32NS I;32N"),
+    "F": _mode("float32", None, "F F;32F F;32BF F;32NF"),
+    "LA": _mode("uint8", 2, "LA L A"),
+    "RGB": _mode("uint8", 3, "RGB RGB;R RGBX BGR BGRX R G B"),
+    "RGBA": _mode("uint8", 4, "RGBA BGRA ABGR R G B A"),
 }
-# Depths of PNG that Pillow scales or cuts to 8 bits, which would change the values of masks.
-ALTERED_DEPTHS = {"L;2", "L;4", "LA;16B", "RGB;16B", "RGBA;16B"}
-COLOUR_MODES = {"1", "L", "P", "LA", "RGB", "RGBA"}
-UNREADABLE = (OSError, ValueError, EOFError, Image.DecompressionBombError)
+# Formats whose decoders name no raw mode, and keep the values that they find.
+FORMATS_WITHOUT_RAW_MODE = ("GIF", "QOI", "WEBP")
+UNSIGNED_16 = {"I;16", "I;16B", "I;16N"}  # older versions of Pillow open some of these as "I"
+UNSIGNED_32 = {"I;32N"}  # which Pillow reads as signed
+LOSSY_FORMATS = {"AVIF": "AVIF", "JPEG": "JPEG", "MPO": "JPEG", "WEBP": "WebP"}
+LOSSY_COMPRESSIONS = {"jpeg": "JPEG", "tiff_jpeg": "JPEG", "webp": "WebP"}  # of TIFF
+# Where Pillow keeps what may tell the orientation.
+ORIENTATION_KEYS = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}
+SAMPLE_FORMAT, SIGNED = 339, 2  # a tag of TIFF, and one of its values
 
 
 class Header(NamedTuple):
-    """The form of the array in a file; `num_channels` is None for no channel axis.
+    """The form of the array in a file.
 
-    For images, other than masks and `.npy` files, only size and mode are set: Keras converts them
-    to `color_mode`.
+    Attributes:
+        size: (height, width).
+        num_channels: the number of channels; None for no channel axis.
+        dtype: the dtype of the values.
+        mode: Pillow's mode; "npy" for `.npy` files.
+        palette: the bytes of the palette, three for each index; None without one.
+        lossy: the name of a compression that changes values; None without one.
+        orientation: the EXIF orientation, from 1 (upright) to 8, which Keras ignores.
+        is_turned: whether Pillow applies this orientation, as it does for TIFF.
+
+    For images, other than masks and `.npy` files, only size and orientation are set: Keras converts
+    the pixels to `color_mode`.
     """
 
     size: Size
     num_channels: int | None = None
     dtype: np.dtype = np.dtype(np.uint8)
     mode: str = "npy"
+    palette: bytes | None = None
+    lossy: str | None = None
+    orientation: int = 1
+    is_turned: bool = False
+
+    @property
+    def ignored_orientation(self) -> int:
+        """The EXIF orientation that stays to be applied to what is read; 1 if none does."""
+        return 1 if self.is_turned else self.orientation
+
+
+class Headers(Sequence[Header]):
+    """The headers of many files, of which each different one is kept once."""
+
+    def __init__(self, headers: Sequence[Header]) -> None:
+        numbers: dict[Header, int] = {}
+        self._numbers = np.array(
+            [numbers.setdefault(header, len(numbers)) for header in headers], np.int32
+        )
+        self._different = list(numbers)
+
+    def take(self, positions: np.ndarray) -> Headers:
+        """The headers at some positions, in this order."""
+        taken = Headers([])
+        taken._numbers, taken._different = self._numbers[positions], self._different
+        return taken
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self._different[number] for number in self._numbers[index]]
+        return self._different[self._numbers[index]]
 
 
 def read_header(path: str, *, channels_first: bool, is_mask: bool) -> Header:
-    """Reads the size of a file, and of masks and `.npy` files also the channels and dtype.
+    """Reads the size of a file, and of masks and `.npy` files also the form of the values.
 
     Raises:
         OSError: if the file cannot be read.
         ValueError: if it holds no image, or a mask that Pillow would change.
     """
     if is_numpy_file(path):
-        array = open_array(path)
-        if array.ndim not in (2, 3) or array.dtype.kind not in "biuf":
-            raise ValueError(
-                f"it holds an array of shape {array.shape} and dtype {array.dtype}; it must hold "
-                "one image or mask, of rank 2 or 3, of numbers"
-            )
-        shape = list(array.shape)
-        num_channels = shape.pop(0 if channels_first else 2) if array.ndim == 3 else None
-        return Header((shape[0], shape[1]), num_channels, array.dtype)
-    with Image.open(path) as image:
-        size = (image.height, image.width)
-        if not is_mask:
-            return Header(size, mode=image.mode)
-        if image.mode not in MODES:
-            raise ValueError(f"its mode {image.mode!r} is none of {', '.join(MODES)}")
-        depth = image.tile[0][3] if image.tile else None
-        if isinstance(depth, str) and depth in ALTERED_DEPTHS:
-            raise ValueError(
-                f"its pixels are stored as {depth}, which Pillow scales to 8 bits; save it with 8 "
-                "bits per channel, or with 16 bits and one channel"
-            )
-        dtype, num_channels = MODES[image.mode]
-        return Header(size, num_channels, np.dtype(dtype), image.mode)
+        return array_header(open_array(path), channels_first=channels_first)
+    with open_picture(path) as image:
+        return mask_header(image) if is_mask else image_header(image)
 
 
-def read_headers(
-    pairs: Sequence[Pair], problems: Problems, *, channels_first: bool
-) -> tuple[list[Header], list[Header]]:
-    """Reads the headers of the images and of the masks of all pairs that can be read.
+def array_header(array: np.ndarray, *, channels_first: bool) -> Header:
+    """The header of the array in an `.npy` file.
 
-    Args:
-        pairs: the paths.
-        problems: takes note of files that cannot be read, and of pairs whose sizes differ.
-        channels_first: whether the channels of `.npy` files come before the rows.
+    Raises:
+        ValueError: if it is no image or mask.
     """
-
-    def read(path: str, *, is_mask: bool) -> Header | None:
-        try:
-            return read_header(path, channels_first=channels_first, is_mask=is_mask)
-        except UNREADABLE as error:
-            problems.add("files that cannot be read", f"{path!r} ({error})")
-            return None
-
-    images, masks = [], []
-    for pair in with_progress(pairs, len(pairs), "pair", patience=PATIENCE):
-        image, mask = read(pair.image, is_mask=False), read(pair.mask, is_mask=True)
-        if image is None or mask is None:
-            continue
-        images.append(image)
-        masks.append(mask)
-        if image.size != mask.size:
-            problems.add(
-                "pairs of different size (height, width)",
-                f"{pair.image!r} {image.size} and {pair.mask!r} {mask.size}",
-            )
-    return images, masks
-
-
-def common_size(pairs: Sequence[Pair], headers: Sequence[Header]) -> Size:
-    """The size that all images share, for flows without a `target_size`."""
-    examples = {header.size: pair.image for pair, header in zip(pairs, headers, strict=True)}
-    return _shared_value(examples, "images of one size (height, width)", "Set `target_size`.")
-
-
-def common_image_channels(pairs: Sequence[Pair], headers: Sequence[Header], color_mode: str) -> int:
-    """The number of channels that all images share; of image files, that of the color mode."""
-    examples = {
-        (header.num_channels or 1) if is_numpy_file(pair.image) else NUM_CHANNELS[color_mode]: (
-            pair.image
+    if array.ndim not in (2, 3) or array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"it holds an array of shape {array.shape} and dtype {array.dtype}; it must hold "
+            "one image or mask, of rank 2 or 3, of numbers"
         )
-        for pair, header in zip(pairs, headers, strict=True)
-    }
-    return _shared_value(
-        examples, "images of one number of channels", "Make one flow for each number."
+    shape = list(array.shape)
+    num_channels = shape.pop(0 if channels_first else 2) if array.ndim == 3 else None
+    return Header((shape[0], shape[1]), num_channels, array.dtype)
+
+
+def image_header(image: ImageFile.ImageFile) -> Header:
+    """The header of an opened image."""
+    orientation = _orientation(image)
+    is_turned = orientation > 1 and image.format == "TIFF"
+    return Header((image.height, image.width), orientation=orientation, is_turned=is_turned)
+
+
+def mask_header(image: ImageFile.ImageFile) -> Header:
+    """The header of an opened mask.
+
+    Raises:
+        ValueError: if Pillow would change values, or leave out a page.
+    """
+    if image.mode not in MODES:
+        raise ValueError(f"its mode {image.mode!r} is none of {', '.join(MODES)}")
+    if getattr(image, "is_animated", False):
+        raise ValueError(
+            "it has several pages, of which only the first would be read; save each as a file"
+        )
+    mode = MODES[image.mode]
+    raw_modes = _raw_modes(image)
+    altered = raw_modes - mode.raw_modes
+    if altered:
+        raise ValueError(
+            f"its pixels are stored as {', '.join(sorted(altered))}, which Pillow scales, cuts or "
+            "inverts; save it with 8 bits per channel, with 16 bits and one channel, or as `.npy`"
+        )
+    dtype = np.dtype(np.uint16 if raw_modes and raw_modes <= UNSIGNED_16 else mode.dtype)
+    compression = str(image.info.get("compression"))
+    lossy = LOSSY_FORMATS.get(image.format or "") or LOSSY_COMPRESSIONS.get(compression)
+    palette = bytes(image.getpalette() or ()) if image.mode == "P" else None
+    return image_header(image)._replace(
+        num_channels=mode.num_channels,
+        dtype=dtype,
+        mode=image.mode,
+        palette=palette,
+        lossy=lossy,
     )
 
 
-def common_mask_form(
-    pairs: Sequence[Pair], headers: Sequence[Header], mask_colors: Mapping[Any, int] | None
-) -> tuple[int | None, np.dtype]:
-    """The number of channels (None for no channel axis) and a dtype that fit all masks."""
-    if mask_colors is not None:
-        for pair, header in zip(pairs, headers, strict=True):
-            if header.mode not in COLOUR_MODES:
-                raise ValueError(
-                    f"`mask_colors` is for masks of the modes {sorted(COLOUR_MODES)}. Received "
-                    f"{pair.mask!r} of mode {header.mode!r}. Convert the file to RGB, or leave "
-                    "`mask_colors` out."
-                )
-        return None, np.result_type(*map(np.min_scalar_type, mask_colors.values()))
-    examples = {header.num_channels: pair.mask for pair, header in zip(pairs, headers, strict=True)}
-    num_channels = _shared_value(
-        examples,
-        "masks of one number of channels (None for no channel axis)",
-        "Turn colours into class numbers with `mask_colors`, or convert the files.",
-    )
-    return num_channels, np.result_type(*{header.dtype for header in headers})
+def read_mask(image: ImageFile.ImageFile) -> np.ndarray:
+    """The stored values of an opened mask, for which `mask_header` raises nothing.
 
-
-def warn_of_doubtful_masks(pairs: Sequence[Pair], headers: Sequence[Header]) -> None:
-    """Warns of masks in a format that changes values, and of modes that differ in meaning."""
-    lossy = [pair.mask for pair in pairs if pair.mask.lower().endswith(("jpg", "jpeg"))]
-    if lossy:
-        _checks.warn(
-            f"{len(lossy)} masks are JPEG files, such as {lossy[0]!r}. JPEG changes values near "
-            "edges, so that masks hold values that belong to no class. Save masks as PNG; until "
-            "then, `mask_preprocessing_function` can round the values."
+    Raises:
+        ValueError: if a value is larger than Pillow can read.
+    """
+    is_unsigned = _raw_modes(image) <= UNSIGNED_32
+    mask = np.asarray(image)
+    if is_unsigned and (mask < 0).any():
+        raise ValueError(
+            "it holds values of 2**31 or more, which Pillow makes negative; save it as `.npy`"
         )
-    examples = {header.mode: pair.mask for pair, header in zip(pairs, headers, strict=True)}
-    one_channel = {mode: path for mode, path in examples.items() if mode in ("1", "L", "P")}
-    if len(one_channel) > 1:
-        _checks.warn(
-            "The masks mix bits, grey levels or palette indices (modes 1, L and P), "
-            f"which rarely mean the same: {one_channel}. Save them in one mode."
-        )
+    return mask
 
 
-def _shared_value(examples: Mapping[Any, str], expected: str, remedy: str) -> Any:
-    if len(examples) > 1:
-        shown = ", ".join(f"{value} in {path!r}" for value, path in examples.items())
-        raise ValueError(f"The flow needs {expected}. Received {shown}. {remedy}")
-    return next(iter(examples))
+def _raw_modes(image: ImageFile.ImageFile) -> set[str]:
+    """Pillow's names for the ways in which an opened file stores its pixels."""
+    if image.format in FORMATS_WITHOUT_RAW_MODE:
+        return set()
+    raw_modes = set()
+    for decoder, _, _, arguments in image.tile:
+        parts = arguments if isinstance(arguments, tuple) else (arguments,)
+        raw_modes.add(next((part for part in parts if isinstance(part, str)), decoder))
+    if image.format == "PPM" and image.mode == "1":
+        return {"1"}  # this format itself says that 1 is black
+    if image.format == "PPM" and image.tile[0][0] != "raw":
+        highest = 2**16 - 1 if image.mode == "I" else 2**8 - 1
+        raw_mode, maximum = parts
+        return {image.mode if maximum == highest else f"{raw_mode} with the maximum {maximum}"}
+    if image.mode == "L" and SIGNED in getattr(image, "tag_v2", {}).get(SAMPLE_FORMAT, ()):
+        return {"signed L"}
+    return raw_modes or {str(image.format)}
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    """The EXIF orientation of an opened file, from 1 to 8; 1 if there is none."""
+    if image.format != "TIFF" and not ORIENTATION_KEYS & image.info.keys():
+        return 1
+    try:
+        # Of PNG files, Pillow's own method would decode all pixels to find tags behind them.
+        orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+    except Exception:  # damaged tags turn no image
+        return 1
+    return int(orientation) if orientation in range(2, 9) else 1

@@ -79,10 +79,8 @@ class TestCustomised:
         self, three_classes: pathlib.Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         meeting = threading.Barrier(3, timeout=10)
-        load_image = files.load_image
-        monkeypatch.setattr(
-            files, "load_image", lambda *arguments: (meeting.wait(), load_image(*arguments))[1]
-        )
+        read = files.Picture
+        monkeypatch.setattr(files, "Picture", lambda *args: (meeting.wait(), read(*args))[1])
         generator = MultiDirImageDataGenerator(preprocessing_function=abs, threads=3)
         next(generator.flow_from_directory(three_classes, batch_size=3))
 

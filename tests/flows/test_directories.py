@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from multiflow import MultiDirImageDataGenerator
+from multiflow import MultiDirImageDataGenerator, _keras
 from multiflow.show.summary import Summary
 
 
@@ -402,6 +402,40 @@ class TestErrors:
         iterator = flow([root], batch_size=np.int64(1), seed=np.int64(1), **arguments)
         assert iterator[0][0].shape == (1, 8, 8, 3)
         assert iterator.class_indices == {"bees": 0, "ants": 1}
+
+
+class TestBlame:
+    """Errors name a file if they come from it, and only then."""
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"interpolation": "foo"},
+            {"target_size": (0, 3)},
+            {"target_size": (3, 0), "keep_aspect_ratio": True},
+            {"target_size": (3, -1), "interpolation": "bilinear"},
+        ],
+    )
+    @pytest.mark.parametrize("ending", [".jpg", ".png"])
+    def test_arguments_are_not_blamed_on_files(
+        self, make_tree: Any, ending: str, options: Any
+    ) -> None:
+        root = make_tree("root", [f"class/1{ending}"])
+        options = {"target_size": (3, 4), "shuffle": False, **options}
+        errors = []
+        for cls in (_keras.ImageDataGenerator, MultiDirImageDataGenerator):
+            iterator = cls().flow_from_directory(root, **options)
+            with pytest.raises(Exception) as caught:  # noqa: PT011
+                next(iterator)
+            errors.append((caught.type, str(caught.value)))
+        assert errors[0] == errors[1]
+
+    def test_pipes_do_not_block(self, make_tree: Any) -> None:
+        root = make_tree("root", ["class/1.png"])
+        os.mkfifo(root / "class" / "2.png")
+        message = r"2.png' cannot be read: it is no regular file"
+        with pytest.raises(OSError, match=message):
+            next(flow([root]))
 
 
 class TestWarnings:

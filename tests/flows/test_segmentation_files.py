@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import pathlib
 import re
 import threading
@@ -13,8 +15,9 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from pngs import png
+from tiffs import tiff
 
 from multiflow import MultiDirImageDataGenerator, _keras
 
@@ -479,8 +482,180 @@ class TestErrors:
         images, masks = make_pairs(["1"])
         Image.open(masks / "1.png").save(masks / "1.jpg")
         (masks / "1.png").unlink()
-        with pytest.warns(UserWarning, match=r"1 masks are JPEG files, such as .*1.jpg"):
+        with pytest.warns(UserWarning, match=r"1 masks are compressed with loss, such as .*1.jpg"):
             flow([images], [masks])
+
+
+class TestFilesThatChange:
+    """Files that are exchanged after the flow was made are read as they were, or refused."""
+
+    @pytest.mark.parametrize(
+        ("mask", "changed"),
+        [
+            (np.zeros((24, 18), np.uint8), r"its size has changed from \(12, 9\) to \(24, 18\)"),
+            (np.full((12, 9), 261, np.uint16), "its dtype has changed from uint8 to uint16"),
+            (np.full((12, 9), 1.7, np.float32), "its dtype has changed from uint8 to float32"),
+            (np.zeros((12, 9), bool), "its dtype has changed from uint8 to bool"),
+            (np.zeros((12, 9, 3), np.uint8), "its num channels has changed from None to 3"),
+        ],
+    )
+    @pytest.mark.parametrize("ending", [".png", ".npy"])
+    def test_masks(
+        self, make_pairs: Any, rng: Any, ending: str, mask: np.ndarray, changed: str
+    ) -> None:
+        images, masks = make_pairs(["1"])
+        path = masks / f"1{ending}"
+        if ending == ".npy":
+            (masks / "1.png").unlink()
+
+        def write(pixels: np.ndarray) -> None:
+            if ending == ".npy":
+                np.save(path, pixels)
+            else:
+                form = "TIFF" if pixels.dtype.kind == "f" else "PNG"
+                Image.fromarray(pixels).save(path, form)
+
+        write(np.ones((12, 9), np.uint8))
+        iterator = flow([images], [masks])
+        write(np.full((12, 9), 2, np.uint8))
+        assert (iterator[0][1] == 2).all()
+        write(mask)
+        message = f"{re.escape(repr(str(path)))} cannot be read: {changed} since the flow was made"
+        with pytest.raises(ValueError, match=message):
+            iterator[0]
+
+    @pytest.mark.parametrize("ending", [".png", ".jpg", ".npy"])
+    def test_images_of_another_size(self, make_pairs: Any, ending: str) -> None:
+        images, masks = make_pairs(["1", "2"])
+
+        def write(side: int) -> None:
+            pixels = np.zeros((side, side, 3), np.uint8)
+            if ending == ".npy":
+                np.save(images / "1.npy", pixels)
+            else:
+                Image.fromarray(pixels).save(images / f"1{ending}")
+
+        (images / "1.png").unlink()
+        (images / "2.png").unlink()
+        (masks / "2.png").unlink()
+        Image.new("L", (8, 8)).save(masks / "1.png")
+        write(8)
+        iterator = flow([images], [masks], target_size=(6, 6))
+        write(16)
+        message = f"1{ending}' cannot be read: its size has changed from (8, 8) to (16, 16)"
+        with pytest.raises(ValueError, match=re.escape(message)):
+            iterator[0]
+
+    def test_subsets_know_their_own_headers(self, make_pairs: Any) -> None:
+        images, masks = make_pairs("12345")
+        for root in (images, masks):
+            Image.new("L", (5, 4)).save(root / "5.png")
+        options = {"target_size": (4, 4), "validation_split": 0.2}
+        training = flow([images], [masks], subset="training", **options)
+        assert len(training[0][0]) == 4
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_pipes_do_not_block(make_pairs: Any, kind: str) -> None:
+    images, masks = make_pairs(["1"])
+    path = (images if kind == "images" else masks) / "1.png"
+    path.unlink()
+    os.mkfifo(path)
+    message = rf"1 files that cannot be read: {re.escape(repr(str(path)))} \(it is no regular file"
+    with pytest.raises(ValueError, match=message):
+        flow([images], [masks])
+    path.unlink()
+    Image.new("L", (9, 12)).save(path)
+    iterator = flow([images], [masks])
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(OSError, match=r"1.png' cannot be read: it is no regular file"):
+        iterator[0]
+
+
+class TestOrientation:
+    """Pillow turns TIFF files by their EXIF orientation; Keras ignores that of JPEG and PNG."""
+
+    def write(self, folder: pathlib.Path, ending: str, orientation: int) -> None:
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        (folder / "1.png").unlink(missing_ok=True)
+        Image.new("L", (8, 8)).save(folder / f"1{ending}", exif=exif)
+
+    @pytest.mark.parametrize(
+        ("image", "mask"),
+        [((".jpg", 6), (".png", 6)), ((".tif", 6), (".tif", 8)), ((".tif", 6), (".png", 1))],
+    )
+    def test_pairs_that_fit(self, make_pairs: Any, image: Any, mask: Any) -> None:
+        images, masks = make_pairs(["1"])
+        self.write(images, *image)
+        self.write(masks, *mask)
+        assert flow([images], [masks]).samples == 1
+
+    @pytest.mark.parametrize("mask", [(".png", 1), (".tif", 1)])
+    def test_images_that_keras_does_not_turn(self, make_pairs: Any, mask: Any) -> None:
+        images, masks = make_pairs(["1"])
+        self.write(images, ".jpg", 6)
+        self.write(masks, *mask)
+        message = r"1 images have an EXIF orientation.*1\.jpg' \(orientation 6\) and .*1\."
+        with pytest.warns(UserWarning, match=message):
+            flow([images], [masks])
+
+    @pytest.mark.parametrize(
+        ("image", "mask"),
+        [
+            ((".tif", 6), (".png", 6)),
+            ((".jpg", 6), (".tif", 6)),
+            ((".jpg", 3), (".png", 6)),
+            ((".png", 1), (".png", 8)),
+        ],
+    )
+    def test_pairs_that_come_apart(self, make_pairs: Any, image: Any, mask: Any) -> None:
+        images, masks = make_pairs(["1"])
+        self.write(images, *image)
+        self.write(masks, *mask)
+        applied = [", applied" if ending == ".tif" else "" for ending, _ in (image, mask)]
+        message = (
+            rf"1 pairs that are turned differently: .*1\{image[0]}' \(orientation {image[1]}"
+            rf"{applied[0]}\) and .*1\{mask[0]}' \(orientation {mask[1]}{applied[1]}\)"
+        )
+        with pytest.raises(ValueError, match=message):
+            flow([images], [masks])
+
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_oblong_tiff(self, make_pairs: Any, orientation: int) -> None:
+        images, masks = make_pairs(["1"])
+        pixels = np.arange(12 * 9, dtype=np.uint8).reshape(12, 9)
+        for root in (images, masks):
+            (root / "1.png").unlink()
+            (root / "1.tif").write_bytes(tiff(pixels, orientation=orientation))
+        batch_images, batch_masks = flow([images], [masks], color_mode="grayscale")[0]
+        upright = ImageOps.exif_transpose(Image.open(io.BytesIO((masks / "1.tif").read_bytes())))
+        np.testing.assert_array_equal(batch_masks[0], upright)
+        np.testing.assert_array_equal(batch_images[0, ..., 0], upright)
+
+
+class TestPalettes:
+    def masks_with(self, make_pairs: Any, *palettes: list[int]) -> Tree:
+        images, masks = make_pairs([str(number) for number in range(len(palettes))])
+        for number, palette in enumerate(palettes):
+            mask = Image.open(masks / f"{number}.png").copy()
+            mask.putpalette(palette)
+            mask.save(masks / f"{number}.png")
+        return images, masks
+
+    def test_another_order_is_told(self, make_pairs: Any) -> None:
+        swapped = PALETTE[:3] + PALETTE[6:9] + PALETTE[3:6] + PALETTE[9:]
+        images, masks = self.masks_with(make_pairs, PALETTE, PALETTE, swapped)
+        message = r"the colour \(0, 128, 0\) is 2 in .*1\.png', but 1 in .*2\.png'.*mask_colors"
+        with pytest.warns(UserWarning, match=message):
+            flow([images], [masks])
+        assert flow([images], [masks], mask_colors=COLORS).samples == 3
+
+    def test_longer_palettes_are_none(self, make_pairs: Any) -> None:
+        filled = PALETTE[:9] + [0, 0, 0] * 40
+        images, masks = self.masks_with(make_pairs, PALETTE, PALETTE[:9], filled)
+        assert flow([images], [masks]).samples == 3
 
 
 def test_images_lie_in_memory_as_in_keras_flow(make_pairs: Any) -> None:
@@ -512,7 +687,7 @@ def test_images_lie_in_memory_as_in_keras_flow(make_pairs: Any) -> None:
 def test_headers_of_arrays_are_read_one_at_a_time(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reading, load = threading.Lock(), np.load
+    reading, load = threading.Lock(), np.lib.format.open_memmap
 
     def load_alone(*arguments: Any, **options: Any) -> Any:
         assert reading.acquire(blocking=False)
@@ -526,7 +701,7 @@ def test_headers_of_arrays_are_read_one_at_a_time(
         (tmp_path / folder).mkdir()
         for number in range(20):
             np.save(tmp_path / folder / f"{number}.npy", np.ones((6, 5)))
-    monkeypatch.setattr(np, "load", load_alone)
+    monkeypatch.setattr(np.lib.format, "open_memmap", load_alone)
     generator = MultiDirImageDataGenerator(threads=4)
     next(
         generator.flow_segmentation_from_directories(

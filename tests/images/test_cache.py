@@ -24,7 +24,7 @@ from comparison import fingerprint
 from PIL import Image
 
 from multiflow import MultiDirImageDataGenerator
-from multiflow.images import cache, decoding
+from multiflow.images import cache
 from multiflow.images.files import ImageFiles
 from multiflow.samples import write_segmentation_samples
 
@@ -84,8 +84,7 @@ def test_all_flows_have_it(three_classes: pathlib.Path, place: Any, tmp_path: An
         expected = batches(flow(seed=1))
         cached = flow(seed=1, cache=place)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(decoding, "load_image", None)
-            patch.setattr("multiflow.images.files.load_image", None)
+            patch.setattr("multiflow.images.files.Picture", None)
             patch.setattr(Image, "open", None)
             assert batches(cached) == expected
 

@@ -16,13 +16,22 @@ from pngs import png
 
 from multiflow import extras
 from multiflow.images import decoding
-from multiflow.images.decoding import load_image
+from multiflow.images.decoding import Picture
 
 RNG = np.random.default_rng(5)
 NOISE = RNG.integers(0, 256, (47, 61, 4), dtype=np.uint8)
 SMOOTH = np.asarray(Image.fromarray(NOISE[:6, :7, :3]).resize((83, 58), Image.Resampling.BICUBIC))
 RGB, RGBA = Image.fromarray(NOISE[..., :3]), Image.fromarray(NOISE)
 GREY16 = Image.fromarray(NOISE[..., 0].astype(np.uint16) * 257)
+
+
+def load_image(
+    path: str, color_mode: str, size: Any, interpolation: str, keep_aspect_ratio: bool
+) -> np.ndarray:
+    picture = Picture(path, color_mode)
+    picture.check_resizing(size, interpolation)
+    picture.load()
+    return picture.resized(size, interpolation, keep_aspect_ratio=keep_aspect_ratio)
 
 
 def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
