@@ -17,13 +17,9 @@ from multiflow.images.arrays import LazyArray
 from multiflow.images.decoding import NUM_CHANNELS, load_image
 from multiflow.images.resize import Size, centred_box, resize
 from multiflow.index.paths import TakenPaths
-from multiflow.parallel import run_all
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-# Modes that Keras keeps for `color_mode="grayscale"` though they have more than 8 bits.
-DEEP_GREYS = ("I", "I;16")
 
 _reading_header = threading.Lock()
 
@@ -85,10 +81,6 @@ class Files(LazyArray):
     def recipe(self) -> str:
         """All that decides how a file becomes an array, as a text for the key of a cache."""
         return f"{type(self).__name__} {self.decoding} {self.pixel_shape} {self.dtype}"
-
-    def find_dtype(self, threads: int | None) -> np.dtype:
-        """A dtype that can hold the values of all files."""
-        return self.dtype
 
     def __getitem__(self, index: int) -> np.ndarray:
         return self.arrange(self.read_pixels(index))
@@ -167,17 +159,6 @@ class ImageFiles(Files):
             paths, decoding, num_channels or NUM_CHANNELS[self._color_mode], np.dtype(np.uint8)
         )
 
-    def find_dtype(self, threads: int | None) -> np.dtype:
-        """A dtype that can hold the values of all files, by their headers."""
-        dtypes = run_all(self._read_dtype, range(len(self)), threads)
-        return np.result_type(self.dtype, *set(dtypes))
-
-    def _read_dtype(self, index: int) -> np.dtype:
-        if self._color_mode != "grayscale":
-            return self.dtype
-        with self._path_in_errors(index) as path, Image.open(path) as image:
-            return np.dtype(np.int32 if image.mode in DEEP_GREYS else np.uint8)
-
     def _read(self, path: str) -> np.ndarray:
         decoding = self.decoding
         return load_image(
@@ -195,14 +176,6 @@ class ImageAndArrayFiles(ImageFiles):
     def arrange(self, pixels: np.ndarray) -> np.ndarray:
         """As in `Files`, in the memory layout of an array of images, as Keras' `flow` gets it."""
         return np.ascontiguousarray(super().arrange(pixels))
-
-    def _read_dtype(self, index: int) -> np.dtype:
-        if not is_numpy_file(self.paths[index]):
-            return super()._read_dtype(index)
-        if self.decoding.interpolation != "nearest":
-            return np.dtype(np.float32)  # to which `resize` converts
-        with self._path_in_errors(index) as path:
-            return open_array(path).dtype
 
     def _read(self, path: str) -> np.ndarray:
         if not is_numpy_file(path):
