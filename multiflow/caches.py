@@ -183,6 +183,8 @@ def _delete(path: str) -> int:
                 os.remove(f"{path}{LOCK}")
     except TimeoutError:
         print("    not deleted: it is being written")
+    except OSError as error:
+        print(f"    not deleted: {error}")
     return num_bytes
 
 
