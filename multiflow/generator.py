@@ -69,10 +69,10 @@ class MultiDirImageDataGenerator(Transformer):
       `target_size` before they are resized.
     - `follow_links`: bool, whether to enter symbolic links to folders below the roots. Links to
       files, and class folders that are links, are always followed.
-    - `cache`: None; or `"memory"` or a folder, to decode and resize all images now and keep them,
-      `height * width * channels` bytes each, so that no epoch decodes them again. A folder, which
-      is created if missing, also serves later runs with the same files and arguments; its files
-      can be deleted when no run uses them. Batches stay the same. Needs the extra `fast`.
+    - `cache`: None; or `"memory"` or a folder, to decode all images now and keep them, a byte for
+      each 8-bit value. Batches stay the same. A folder, created if missing, also serves later runs
+      with the same arguments and files; those that were changed, moved or copied are read anew.
+      `python -m multiflow.caches FOLDER` lists caches, and stale ones. Needs the extra `fast`.
     - `workers`, `use_multiprocessing`, `max_queue_size`: how many threads or processes `fit` uses
       to fetch batches, whether they are processes, and how many batches are kept ready. With more
       than one worker an epoch has every sample once, but draws are not reproducible, and forked

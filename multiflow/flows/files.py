@@ -57,9 +57,8 @@ class FileFlow(Flow):
 
     def _images(self) -> LazyArray:
         files = self._files()
-        # If `target_size` or the like was changed, the cache does not hold these images.
-        cached = self._cached
-        return cached if cached is not None and cached.files.decoding == files.decoding else files
+        # `target_size`, `filepaths` or the like may have been changed.
+        return files if self._cached is None else self._cached.of(files)
 
     def _files(self) -> ImageFiles:
         decoding = Decoding(

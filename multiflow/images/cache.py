@@ -2,74 +2,139 @@
 
 from __future__ import annotations
 
-import contextlib
+import copy
 import functools
 import hashlib
-import itertools
 import math
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-import PIL
 
 from multiflow import extras
+from multiflow._checks import OneTimeWarnings
+from multiflow.images import cachefile
 from multiflow.images.arrays import LazyArray
+from multiflow.images.cachefile import CacheFile, CacheWriter
 from multiflow.images.files import Files
+from multiflow.index.paths import JoinedPaths
 from multiflow.parallel import run_all
 from multiflow.progress import with_progress
 
-# The version of the cache's file format.
-VERSION = 1
+Stored = TypeVar("Stored")
+
 # How many images are decoded at a time.
 CHUNK = 64
 
 
+class Images(Protocol):
+    """The pixels of images, with any channels last; None for one that cannot be had."""
+
+    def __getitem__(self, place: int) -> np.ndarray | None: ...
+
+
 class CachedFiles(LazyArray):
-    """Files that were read in advance; gives the same arrays as the files.
+    """Files that were read in advance; gives the same arrays as the files, of the same dtypes.
 
     Args:
         files: the files.
-        pixels: array of the pixels of all files in the cache, or the path of its `.npy` file.
-        positions: None, or int array, the position of each of `files` in `pixels`.
+        images: the pixels of all files in the cache.
+        paths: None for those of `files`, or the paths of all files in the cache.
+        positions: None, or int array, the position of each of `files` in `images`.
     """
 
     def __init__(
-        self, files: Files, pixels: np.ndarray | str, positions: np.ndarray | None = None
+        self,
+        files: Files,
+        images: Images,
+        paths: Sequence[str] | None = None,
+        positions: np.ndarray | None = None,
     ) -> None:
         self.files = files
-        self.shape = files.shape
-        self._stored = pixels
+        self.shape, self.dtype = files.shape, files.dtype
+        self._images = images
+        self._paths = copy.copy(files.paths) if paths is None else paths
         self._positions = positions
-        self.dtype = self._pixels.dtype
-
-    @functools.cached_property
-    def _pixels(self) -> np.ndarray:
-        if isinstance(self._stored, str):
-            return np.load(self._stored, mmap_mode="r").view(np.ndarray)
-        return self._stored
+        # Users edit lists; joined paths are made anew when they are asked for, which takes longer.
+        self._may_be_edited = not isinstance(files.paths, JoinedPaths)
 
     def __getitem__(self, index: int) -> np.ndarray:
         place = index if self._positions is None else self._positions[index]
-        return self.files.arrange(self._pixels[place])
+        if self._may_be_edited and self.files.paths[index] != self._paths[place]:
+            return self.files[index]
+        pixels = self._images[place]
+        return self.files[index] if pixels is None else self.files.arrange(pixels)
+
+    def of(self, files: Files) -> LazyArray:
+        """The files by way of this cache, as far as it holds them.
+
+        Args:
+            files: these files, or what has become of them: they may be read in another way, and
+                some may have other paths.
+        """
+        if files.decoding != self.files.decoding or len(files) != len(self):
+            return files
+        return CachedFiles(files, self._images, self._paths, self._positions)
 
     def take(self, positions: np.ndarray) -> CachedFiles:
         """The files at some positions, in this order, from the same cache."""
         taken = positions if self._positions is None else self._positions[positions]
-        return CachedFiles(self.files.take(positions), self._stored, taken)
+        return CachedFiles(self.files.take(positions), self._images, self._paths, taken)
 
     def where(self, index: int) -> str:
         """The name of a sample in errors and captions: the path of its file."""
         return self.files.where(index)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_pixels"}
-
     def __deepcopy__(self, memo: Any) -> CachedFiles:
         return self  # nothing in it changes
+
+
+class FolderImages:
+    """The images in the file of a cache, which each process opens when it needs it.
+
+    An image that the file does not hold as it was written is None, with one warning.
+
+    Args:
+        path: the file.
+        shape: the shape of all images together.
+    """
+
+    def __init__(self, path: str, shape: tuple[int, ...]) -> None:
+        self.path = path
+        self._shape = shape
+        self._one_time_warnings = OneTimeWarnings()
+
+    @functools.cached_property
+    def _file(self) -> CacheFile:
+        file = CacheFile(self.path)
+        if file.shape != self._shape:
+            raise ValueError("its shape is wrong")
+        return file
+
+    def are_there(self) -> bool:
+        """True if the file is there, and complete."""
+        try:
+            return bool(self._file)
+        except cachefile.UNUSABLE:
+            return False
+
+    def __getitem__(self, place: int) -> np.ndarray | None:
+        try:
+            return self._file.read(place)
+        except cachefile.UNUSABLE as error:
+            self._one_time_warnings.warn(
+                "unusable",
+                f"The cache {self.path!r} cannot be used: {error}. Images that it does not hold "
+                "are read from their files, which takes longer. Delete it; it is built anew when "
+                "the next flow is made.",
+            )
+            return None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_file"}
 
 
 def check_cache(cache: Any, roots: Sequence[Any]) -> None:
@@ -111,7 +176,7 @@ def cache_files(files: Files, cache: Any, threads: int | None) -> Files | Cached
         threads: how many threads read; None for one on each core that the process may use.
 
     Raises:
-        ValueError: if memory or disk have too little room.
+        ValueError: if memory or disk have too little room, or a file cannot be cached.
         OSError: if a file cannot be read, or the folder cannot be written to.
         ImportError: if a library that caches need is missing.
     """
@@ -121,105 +186,118 @@ def cache_files(files: Files, cache: Any, threads: int | None) -> Files | Cached
         return CachedFiles(files, _read_into_memory(files, threads))
     folder = os.path.abspath(cache)
     os.makedirs(folder, exist_ok=True)
-    path = os.path.join(folder, f"{_key(files)}.npy")
-    if not _is_complete(path, files):
-        # One process builds while others wait. If it is killed, the system unlocks the file.
-        with _require("filelock").FileLock(f"{path}.lock"):
-            if not _is_complete(path, files):
-                _write(files, path, threads)
-    return CachedFiles(files, path)
+    paths = b"\0".join(os.fsencode(os.path.abspath(path)) for path in files.paths)
+    facts = _facts(files)
+    path = os.path.join(folder, f"{_key(files, paths, facts)}{cachefile.SUFFIX}")
+    images = FolderImages(path, (len(files), *files.pixel_shape))
+    if not images.are_there():
+        with cachefile.locked(path):
+            if not images.are_there():
+                _write(files, path, paths, facts, threads)
+    return CachedFiles(files, images)
 
 
-def _require(name: str) -> Any:
-    return extras.require(name, user="`cache`", extra="fast")
+def _read_into_memory(files: Files, threads: int | None) -> list[np.ndarray]:
+    memory = extras.require("psutil", user="`cache`", extra="fast").virtual_memory
+
+    def keep(pixels: np.ndarray) -> np.ndarray:
+        kept = pixels.copy()  # without what it may be a part of
+        kept.flags.writeable = False
+        return kept
+
+    return list(_read_in_order(files, keep, lambda: memory().available, "memory", threads))
 
 
-def _read_into_memory(files: Files, threads: int | None) -> np.ndarray:
-    shape, dtype = _stored_shape(files), files.find_dtype(threads)
-    _check_room(shape, dtype, _require("psutil").virtual_memory().available, "memory")
-    pixels = np.empty(shape, dtype)
-    for index, image in enumerate(_read_in_order(files, dtype, threads)):
-        pixels[index] = image
-    pixels.flags.writeable = False
-    return pixels
-
-
-def _write(files: Files, path: str, threads: int | None) -> None:
-    shape, dtype = _stored_shape(files), files.find_dtype(threads)
+def _write(files: Files, path: str, paths: bytes, facts: np.ndarray, threads: int | None) -> None:
     folder = os.path.dirname(path)
-    _check_room(shape, dtype, shutil.disk_usage(folder).free, repr(folder))
-    header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
-    partial = f"{path}.partial"
-    try:
-        with open(partial, "wb") as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            for image in _read_in_order(files, dtype, threads):
-                file.write(image.tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-        _check_unchanged(files, path)
-        os.replace(partial, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(partial)
-        raise
+    for partial in cachefile.partial_files(path):
+        os.remove(partial)
+
+    def sum_up(pixels: np.ndarray) -> tuple[np.ndarray, int]:
+        return pixels, cachefile.checksum_of(pixels)
+
+    def room() -> int:
+        return shutil.disk_usage(folder).free
+
+    with CacheWriter(path) as writer:
+        for image, checksum in _read_in_order(files, sum_up, room, repr(folder), threads):
+            writer.append(image, checksum)
+        _check_unchanged(files, facts)
+        writer.commit((len(files), *files.pixel_shape), paths, facts)
 
 
-def _check_unchanged(files: Files, path: str) -> None:
-    if os.path.basename(path) != f"{_key(files)}.npy":
-        raise ValueError(f"Files changed while `cache` was built from them: {path!r}. Run again.")
+def _read_in_order(
+    files: Files,
+    prepare: Callable[[np.ndarray], Stored],
+    room: Callable[[], int],
+    place: str,
+    threads: int | None,
+) -> Iterator[Stored]:
+    """What is kept of the pixels of each file, with Keras' progress bar.
 
+    Args:
+        files: the files.
+        prepare: makes what is kept of the pixels; called in threads.
+        room: tells how many bytes are free where it is kept.
+        place: where that is.
+        threads: how many threads read.
+    """
 
-def _stored_shape(files: Files) -> tuple[int, ...]:
-    return (len(files), *files.pixel_shape)
-
-
-def _is_complete(path: str, files: Files) -> bool:
-    """True if the file of a cache exists and is not truncated."""
-    try:
-        return np.load(path, mmap_mode="r").shape == _stored_shape(files)
-    except (FileNotFoundError, ValueError, EOFError):
-        return False
-
-
-def _read_in_order(files: Files, dtype: np.dtype, threads: int | None) -> Iterator[np.ndarray]:
-    """The pixels of the files, with Keras' progress bar."""
-
-    def read(index: int) -> np.ndarray:
+    def read(index: int) -> Stored:
         pixels = files.read_pixels(index)
-        if not np.can_cast(pixels.dtype, dtype):
+        if pixels.shape != files.pixel_shape or pixels.dtype not in cachefile.DTYPES:
             raise ValueError(
-                f"{files.paths[index]!r} holds {pixels.dtype}, which a `cache` of {dtype} cannot "
-                "hold. If the file has just changed, run again; else leave `cache` out."
+                f"{files.paths[index]!r} holds an array of shape {pixels.shape} and dtype "
+                f"{pixels.dtype}, which a `cache` of {files.pixel_shape} cannot hold. If the file "
+                "has just changed, run again; else leave `cache` out."
             )
-        return pixels.astype(dtype, copy=False)
+        return prepare(np.ascontiguousarray(pixels))
 
-    indices = range(len(files))
-    chunks = (indices[start : start + CHUNK] for start in indices[::CHUNK])
-    images = itertools.chain.from_iterable(run_all(read, chunk, threads) for chunk in chunks)
-    return with_progress(images, len(files), "image")
+    def read_all() -> Iterator[Stored]:
+        indices = range(len(files))
+        for start in indices[::CHUNK]:
+            _check_room(files, len(indices) - start, room(), place)
+            yield from run_all(read, indices[start : start + CHUNK], threads)
 
-
-def _key(files: Files) -> str:
-    """A hash of the files as they are now, and of how they are read."""
-    key = hashlib.sha256(f"{VERSION} {PIL.__version__} {files.recipe}".encode())
-    for path in files.paths:
-        status = os.stat(path)
-        facts = (os.path.abspath(path), status.st_size, status.st_mtime_ns)
-        key.update(repr(facts).encode("utf-8", "surrogateescape"))
-    return key.hexdigest()[:32]
+    return with_progress(read_all(), len(files), "image")
 
 
-def _check_room(shape: tuple[int, ...], dtype: np.dtype, room: int, where: str) -> None:
-    num_bytes = math.prod(shape) * dtype.itemsize
-    if num_bytes > room:
+def _facts(files: Files) -> np.ndarray:
+    return np.fromiter(map(cachefile.file_facts, files.paths), cachefile.FACTS, len(files))
+
+
+def _key(files: Files, paths: bytes, facts: np.ndarray) -> str:
+    """A hash of the files as they are, of how they are read, and of what reads them."""
+    recipe = f"{cachefile.VERSION} {cachefile.software()} {files.recipe}".encode()
+    return hashlib.sha256(b"\0".join([recipe, paths, facts.tobytes()])).hexdigest()[:32]
+
+
+def _check_unchanged(files: Files, facts: np.ndarray) -> None:
+    changed = np.flatnonzero(_facts(files) != facts)
+    if len(changed):
         raise ValueError(
-            f"`cache` needs {_readable(num_bytes)} for {shape[0]:,} arrays of shape {shape[1:]}, "
-            f"but there are only {_readable(room)} free in {where}. Use a smaller `target_size`, "
-            "another place, or no cache."
+            f"{len(changed)} files changed while `cache` was built from them, such as "
+            f"{files.paths[changed[0]]!r}. Run again."
         )
 
 
-def _readable(num_bytes: int) -> str:
+def _check_room(files: Files, count: int, room: int, place: str) -> None:
+    # Most files have this dtype, and none has a smaller one.
+    num_bytes = count * math.prod(files.pixel_shape) * files.dtype.itemsize
+    if num_bytes > room:
+        raise ValueError(
+            f"`cache` needs {readable(num_bytes)} for {count:,} arrays of shape "
+            f"{files.pixel_shape}, but there are only {readable(room)} free in {place}. Use a "
+            "smaller `target_size`, another place, or no cache."
+        )
+
+
+def readable(num_bytes: float) -> str:
+    """A number of bytes in a unit of a fitting size.
+
+    Example:
+    >>> readable(3_020_000_000)
+    '3.0 GB'
+    """
     power = min(4, max(1, int(math.log10(max(num_bytes, 1)) // 3)))
     return f"{num_bytes / 1000**power:.1f} {' kMGT'[power]}B"

@@ -17,13 +17,9 @@ from multiflow.images.headers import Headers, array_header, mask_header, read_ma
 from multiflow.images.opening import is_numpy_file, open_array, open_picture, reason_of
 from multiflow.images.resize import Size, centred_box, resize
 from multiflow.index.paths import TakenPaths
-from multiflow.parallel import run_all
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-# Modes that Keras keeps for `color_mode="grayscale"` though they have more than 8 bits.
-DEEP_GREYS = ("I", "I;16")
 
 
 @dataclass(frozen=True)
@@ -79,10 +75,6 @@ class Files(LazyArray):
     def recipe(self) -> str:
         """All that decides how a file becomes an array, as a text for the key of a cache."""
         return f"{type(self).__name__} {self.decoding} {self.pixel_shape} {self.dtype}"
-
-    def find_dtype(self, threads: int | None) -> np.dtype:
-        """A dtype that can hold the values of all files."""
-        return self.dtype
 
     def __getitem__(self, index: int) -> np.ndarray:
         return self.arrange(self.read_pixels(index))
@@ -177,17 +169,6 @@ class ImageFiles(Files):
         # The dtype of nearly all files; deep greys and `.npy` files have their own.
         super().__init__(paths, decoding, num_channels, np.dtype(np.uint8), headers)
 
-    def find_dtype(self, threads: int | None) -> np.dtype:
-        """A dtype that can hold the values of all files, by their headers."""
-        dtypes = run_all(self._read_dtype, range(len(self)), threads)
-        return np.result_type(self.dtype, *set(dtypes))
-
-    def _read_dtype(self, index: int) -> np.dtype:
-        if self._color_mode != "grayscale":
-            return self.dtype
-        with self._path_in_errors(index) as path, open_picture(path) as image:
-            return np.dtype(np.int32 if image.mode in DEEP_GREYS else np.uint8)
-
     def read_pixels(self, index: int) -> np.ndarray:
         """The pixels of a file, with the channels last; errors that it causes name it."""
         size, interpolation = self.decoding.size, self.decoding.interpolation
@@ -208,14 +189,6 @@ class ImageAndArrayFiles(ImageFiles):
     def arrange(self, pixels: np.ndarray) -> np.ndarray:
         """As in `Files`, in the memory layout of an array of images, as Keras' `flow` gets it."""
         return np.ascontiguousarray(super().arrange(pixels))
-
-    def _read_dtype(self, index: int) -> np.dtype:
-        if not is_numpy_file(self.paths[index]):
-            return super()._read_dtype(index)
-        if self.decoding.interpolation != "nearest":
-            return np.dtype(np.float32)  # to which `resize` converts
-        with self._path_in_errors(index) as path:
-            return open_array(path).dtype
 
     def read_pixels(self, index: int) -> np.ndarray:
         """As in `ImageFiles`."""

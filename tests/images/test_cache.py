@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import multiprocessing
 import os
 import pathlib
@@ -25,7 +26,7 @@ from PIL import Image
 
 from multiflow import MultiDirImageDataGenerator
 from multiflow.images import cache
-from multiflow.images.files import ImageFiles
+from multiflow.images.files import Decoding, ImageAndArrayFiles, ImageFiles, MaskFiles
 from multiflow.samples import write_segmentation_samples
 
 SIZE = {"target_size": (9, 7)}
@@ -115,6 +116,105 @@ def test_arrays_and_deep_masks(tmp_path: pathlib.Path, place: Any) -> None:
     assert batches(cached) == expected
 
 
+class TestEachFile:
+    """A cache gives the array that the file gives: its values, its dtype and its memory layout."""
+
+    @pytest.fixture
+    def paths(self, tmp_path: pathlib.Path) -> list[str]:
+        """Grey images of all depths, and arrays of all kinds of dtypes."""
+        rng = np.random.default_rng(0)
+        deep = rng.integers(0, 2**16, (11, 12), np.uint16)
+        pictures = [deep, deep.astype(np.uint8), (deep % 2).astype(np.uint8), deep > 2**15]
+        for number, pixels in enumerate(pictures):
+            Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+        Image.fromarray(deep.astype(np.int32)).save(tmp_path / "deep.tif")
+        dtypes = ["?", "u1", "i1", "<u2", ">u2", "<i8", ">f4", "<f2", ">f2", "<f8", "<g", ">g"]
+        for number, dtype in enumerate(dtypes):
+            order = "CF"[number % 2]
+            pixels = rng.integers(-2, 2, (11, 12, 1)).astype(dtype, order=order)  # type: ignore[call-overload]
+            np.save(tmp_path / f"{number}.npy", pixels)
+        return sorted(map(str, tmp_path.iterdir()))
+
+    @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+    @pytest.mark.parametrize("size", [(11, 12), (7, 9)])
+    def test_images(self, paths: list[str], place: Any, interpolation: str, size: Any) -> None:
+        decoding = Decoding(size, "grayscale", interpolation, False, False)
+        files = ImageAndArrayFiles(paths, decoding)
+        cached = cache.cache_files(files, place, threads=2)
+        shipped = pickle.loads(pickle.dumps(cached))
+        for index in range(len(paths)):
+            assert_same_array(cached[index], files[index])
+            # NumPy unpickles arrays of the other byte order in that of the machine.
+            np.testing.assert_array_equal(shipped[index], files[index])
+            assert shipped[index].dtype.newbyteorder("=") == files[index].dtype.newbyteorder("=")
+        assert cached.dtype == files.dtype
+
+    def test_masks(self, paths: list[str], place: Any) -> None:
+        decoding = Decoding((7, 9), None, "nearest", False, False)
+        images, arrays = ([path for path in paths if path.endswith(end)] for end in ("g", "y"))
+        for dtype, some, num_channels in (
+            ("?", images, None),
+            ("<f8", arrays, 1),
+            (">i4", arrays, 1),
+        ):
+            files = MaskFiles(some, decoding, num_channels, np.dtype(dtype), None)
+            cached = cache.cache_files(files, place, threads=2)
+            for index in range(len(some)):
+                assert_same_array(cached[index], files[index])
+
+    @pytest.mark.parametrize("kind", ["flow", "pairs"])
+    def test_brightness_keeps_the_range_of_each(
+        self, tmp_path: pathlib.Path, place: Any, kind: str
+    ) -> None:
+        for folder in ("root/class", "masks/class"):
+            (tmp_path / folder).mkdir(parents=True)
+            Image.fromarray(np.eye(9, dtype=np.uint8)).save(tmp_path / folder / "flat.png")
+        generator = MultiDirImageDataGenerator(corrected=True, brightness_range=(0.5, 0.5))
+        options: dict[str, Any] = {**SIZE, "color_mode": "grayscale", "shuffle": False, "seed": 1}
+        if kind == "flow":
+            deep = np.full((9, 9), 1000, np.uint16)
+            Image.fromarray(deep).save(tmp_path / "root/class/deep.png")
+            plain, cached = (
+                generator.flow_from_directories([tmp_path / "root"], cache=each, **options)
+                for each in (None, place)
+            )
+        else:
+            np.save(tmp_path / "root/class/real.npy", np.eye(9, dtype=np.float32))
+            np.save(tmp_path / "masks/class/real.npy", np.eye(9, dtype=np.uint8))
+            roots = [tmp_path / "root"], [tmp_path / "masks"]
+            plain, cached = (
+                generator.flow_segmentation_from_directories(*roots, cache=each, **options)
+                for each in (None, place)
+            )
+        assert batches(cached) == batches(plain)
+
+    def test_paths_that_users_change_are_read(self, three_classes: Any, place: Any) -> None:
+        frame = pd.DataFrame({"filename": sorted(map(str, three_classes.rglob("*.*")))})
+        generator = MultiDirImageDataGenerator()
+        makers: list[Any] = [
+            functools.partial(generator.flow_from_directory, three_classes),
+            functools.partial(generator.flow_from_dataframe, frame, class_mode=None),
+        ]
+        for make in makers:
+            plain, cached = (make(shuffle=False, cache=each, **SIZE) for each in (None, place))
+            assert batches(cached) == batches(plain)
+            for flow in (plain, cached):
+                flow.filepaths[1], flow.filepaths[5] = flow.filepaths[5], flow.filepaths[7]
+            assert batches(cached) == batches(plain)
+            assert batches(cached)[0] != batches(make(shuffle=False, **SIZE))[0]
+
+
+def assert_same_array(received: np.ndarray, expected: np.ndarray) -> None:
+    assert received.dtype == expected.dtype
+    assert received.shape == expected.shape
+    steps = [(received.strides[axis], expected.strides[axis]) for axis in range(expected.ndim)]
+    # The step along an axis of length 1 means nothing.
+    steps = [steps[axis] for axis, length in enumerate(expected.shape) if length > 1]
+    assert all(one == other for one, other in steps)
+    assert received.flags.aligned
+    assert received.tobytes() == expected.tobytes()
+
+
 class TestFolder:
     """A folder is reused as long as files and arguments stay, and by many at once."""
 
@@ -165,6 +265,25 @@ class TestFolder:
         assert after != before
         assert len(builds) == 2
 
+    @pytest.mark.parametrize("is_replaced", [False, True])
+    def test_files_changed_with_equal_size_and_time_are_read_again(
+        self, tmp_path: pathlib.Path, is_replaced: bool
+    ) -> None:
+        path = tmp_path / "root/class/0.bmp"
+        path.parent.mkdir(parents=True)
+        Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(path)
+        directory_flow(tmp_path / "root", cache=tmp_path / "cache")
+        before = path.stat()
+        data = path.read_bytes()[:-81] + bytes(range(81))
+        if is_replaced:
+            path.unlink()
+        path.write_bytes(data)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        after = path.stat()
+        assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+        cached = directory_flow(tmp_path / "root", cache=tmp_path / "cache")
+        assert batches(cached) == batches(directory_flow(tmp_path / "root"))
+
     def test_a_killed_build_leaves_nothing_behind(
         self, three_classes: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: Any
     ) -> None:
@@ -193,7 +312,7 @@ class TestFolder:
         with pytest.raises(OSError, match=re.escape(f"{str(damaged)!r} cannot be read")):
             directory_flow(three_classes, cache=place)
         if place != "memory":
-            assert not [*place.glob("*.npy"), *place.glob("*.partial")]
+            assert not [*place.glob("*.cache"), *place.glob("*.partial")]
 
     def test_two_processes_build_one(
         self, three_classes: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: Any
@@ -204,7 +323,7 @@ class TestFolder:
             folders = [tmp_path / "cache"] * 2
             received = processes.map(build_and_read, [three_classes] * 2, folders)
             assert list(received) == [expected] * 2
-        assert len(list((tmp_path / "cache").glob("*.npy"))) == 1
+        assert len(list((tmp_path / "cache").glob("*.cache"))) == 1
 
     def test_a_damaged_cache_is_built_again(
         self, three_classes: pathlib.Path, tmp_path: pathlib.Path, builds: list[str]
@@ -224,6 +343,14 @@ class TestFolder:
         flow = {"color_mode": "rgb", "cache": tmp_path / "cache"}
         assert batches(directory_flow(three_classes, **flow)) == expected
 
+    def test_is_for_all_who_may_read_the_folder(
+        self, three_classes: pathlib.Path, tmp_path: pathlib.Path
+    ) -> None:
+        directory_flow(three_classes, cache=tmp_path / "cache")
+        (tmp_path / "file").touch()
+        modes = {path.stat().st_mode for path in (tmp_path / "file", *find_caches(tmp_path))}
+        assert len(modes) == 1
+
     def test_files_that_change_in_the_meantime(
         self, three_classes: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: Any
     ) -> None:
@@ -236,7 +363,11 @@ class TestFolder:
         monkeypatch.setattr(ImageFiles, "read_pixels", touch_and_read)
         with pytest.raises(ValueError, match="changed while `cache` was built"):
             directory_flow(three_classes, cache=tmp_path / "cache")
-        assert not [*(tmp_path / "cache").glob("*.npy"), *(tmp_path / "cache").glob("*.partial")]
+        assert not [*(tmp_path / "cache").glob("*.cache"), *(tmp_path / "cache").glob("*.partial")]
+
+
+def find_caches(tmp_path: pathlib.Path) -> list[pathlib.Path]:
+    return sorted((tmp_path / "cache").glob("*.cache"))
 
 
 def read_slowly(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
