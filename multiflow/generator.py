@@ -43,9 +43,10 @@ class MultiDirImageDataGenerator(Transformer):
 
     A flow is an iterator and a `keras.utils.PyDataset`, for the model's `fit`, `evaluate` and
     `predict`. `next(flow)` gives a batch, `flow[i]` batch `i` of the epoch, `len(flow)` the number
-    of batches. Flows can be pickled and copied. To look at a flow without changing it, `print` it
-    for a line about it, or call `flow.show()` for the next batch, `flow.show_augmentations(index)`
-    for several draws of a sample, and `flow.caption(index)` for its class and source.
+    of batches; `flow.repeat()` is the flow without an end, for any `steps_per_epoch`. Flows can be
+    pickled and copied. To look at one without changing it, `print` it, or call `flow.show()` for
+    the next batch, `flow.show_augmentations(index)` for draws of a sample, and
+    `flow.caption(index)` for its class and source.
 
     These arguments mean the same in every flow that takes them:
 
@@ -134,11 +135,10 @@ class MultiDirImageDataGenerator(Transformer):
             any workers, threads, processes and batch size, by `next` and by index; NumPy's global
             state is neither read nor written; and the flow's `state_dict()` and `load_state_dict()`
             save and restore a position within an epoch. Distributions are those of Keras. An epoch
-            ends when `next` has returned its last batch, or with `on_epoch_end`, which `fit` calls;
-            call `fit` without `steps_per_epoch`, with which Keras reads across epochs. If a flow
-            gets no `seed`, it draws one and keeps it as its `seed`. Draws of your own functions are
-            not covered. The numbers are those of Philox-4x64-10 with the key (seed, 0) and the
-            counter (block, sample, epoch, 1), or (block, 0, epoch, 0) for orders.
+            ends when `next` has returned its last batch, or with `on_epoch_end`, as `fit` calls it;
+            with `steps_per_epoch`, give it `flow.repeat()`. A flow without a `seed` draws one, its
+            `seed`. Draws of your own functions are not covered. Numbers are of Philox-4x64-10, key
+            (seed, 0), counter (block, sample, epoch, 1), or (block, 0, epoch, 0) for orders.
         corrected: bool, whether to correct two errors of Keras. First, rotation, shear and zoom are
             about the true centre of images that are not square, `height_shift_range` moves rows and
             `width_shift_range` columns; square images without shifts are as in Keras. Second,

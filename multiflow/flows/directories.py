@@ -63,6 +63,7 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
         workers: how `fit` fetches batches.
     """
 
+    _has_keras_indices = True
     _paths = Column()
     # What Keras keeps as lists and arrays, made when it is asked for; users may change it.
     classes = Column()
@@ -175,6 +176,7 @@ class MultiDirectoryIterator(DirectoryIterator):
         samples: the number of images.
     """
 
+    _has_keras_indices = False
     source_indices = Column()
 
     def __init__(

@@ -95,12 +95,6 @@ class SegmentationIterator(Flow):
         contents = Contents(as_lazy(self.x), targets, extras, tuple)
         return contents if self._rows is None else contents.take(self._rows)
 
-    def __getitem__(self, idx: int) -> tuple[Any, ...]:
-        """Batch `idx` of the epoch; a negative `idx` counts from the end."""
-        if idx < -len(self):
-            raise ValueError(f"There is no batch {idx}; an epoch has {len(self)}.")
-        return super().__getitem__(idx + len(self) if idx < 0 else idx)
-
     def _take_subset(self, subset: str | None) -> None:
         """Keeps the samples of the subset."""
         self.subset = subset

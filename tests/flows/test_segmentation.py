@@ -725,14 +725,6 @@ class TestInKeras:
         for one, other in zip(before, model.get_weights(), strict=True):
             np.testing.assert_array_equal(one, other)
 
-    def test_negative_index(self) -> None:
-        iterator = flow(shuffle=False, batch_size=4)
-        np.testing.assert_array_equal(iterator[-1][1], make_masks("uint8")[8:])
-        with pytest.raises(ValueError, match="retrieve element 3"):
-            iterator[3]
-        with pytest.raises(ValueError, match="There is no batch -4; an epoch has 3"):
-            iterator[-4]
-
     def test_options_reach_pydataset(self) -> None:
         generator = MultiDirImageDataGenerator()
         options = {"workers": 3, "use_multiprocessing": True, "max_queue_size": 5}
