@@ -84,7 +84,7 @@ class Transformer(_keras.ImageDataGenerator):
             return super().apply_transform(x, transform_parameters)
         size = (x.shape[self.row_axis - 1], x.shape[self.col_axis - 1])
         move = Move.of(transform_parameters, size, corrected=self.corrected)
-        warn_of_geometry(self, move)
+        warn_of_geometry(self, transform_parameters, move)
         if needs_brightness_warning(self, x, transform_parameters):
             warn_of_brightness(self)
         return apply(self, x, with_value_range(self, transform_parameters, x), move)

@@ -260,15 +260,14 @@ class MultiDirectoryIterator(DirectoryIterator):
     def class_weight(self) -> dict[int, float]:
         """Weights that balance the classes, for `fit(..., class_weight=...)`.
 
-        A dict from label to `samples / (num_classes * count)`, where `count` is the number of
-        images with the label. Labels without an image are left out. Source: scikit-learn's
+        A dict from label to `samples / (num_present * count)`, where `count` is the number of
+        images with the label, and `num_present` that of the labels with images; others are left
+        out. Over all images, the weights are 1 on average. Source: scikit-learn's
         `class_weight="balanced"`.
         """
-        return {
-            label: float(self.samples / (self.num_classes * count))
-            for label, count in enumerate(np.bincount(self.classes))
-            if count
-        }
+        labels, counts = np.unique(self.classes, return_counts=True)
+        weights = self.samples / (len(labels) * counts)
+        return dict(zip(labels.tolist(), weights.tolist(), strict=True))
 
     def summary(self) -> Summary:
         """Counts the images of each class in each source, as a table.

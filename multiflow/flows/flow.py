@@ -268,8 +268,8 @@ class Flow(Cursor):
         Each image is below its class and source, if it has them. Values from 0 to 1 or from 0 to
         255 are shown from black to white; normalised images are scaled so that all but their
         darkest and lightest hundredth is within this range. Masks are laid over their images, with
-        a colour and a legend entry for each value but 0, or on a colour scale if there are very
-        many values.
+        a colour and a legend entry for each value but 0, unless that has a name; or on a colour
+        scale if there are very many values.
 
         The states of NumPy's and Python's global random generators are restored, so that the
         training sees the same batches as without this call. Other generators that your own
@@ -278,8 +278,8 @@ class Flow(Cursor):
         Args:
             max_samples: int, the most samples to show, the first ones of the batch.
             columns: int, the number of images in a row.
-            mask_names: None, or a dict from values (or channels) of masks to names for the legend,
-                for flows with masks.
+            mask_names: None, or a dict from values (or numbers of channels) of masks to names for
+                the legend, for flows with masks. Those that are not in this batch are left out.
 
         Returns:
             A `matplotlib.figure.Figure` that pyplot does not manage. Notebooks show it if it is the
@@ -289,7 +289,8 @@ class Flow(Cursor):
             ImportError: without matplotlib, which the extra `notebooks` installs.
             TypeError: if `mask_names` is no mapping.
             ValueError: if there is no sample, if a number is not positive, if there are names but
-                no masks, or if `mask_preprocessing_function` left masks without rows and columns.
+                no masks, or names of what no mask can hold, or if `mask_preprocessing_function`
+                left masks without rows and columns.
 
         Example:
         >>> import numpy as np

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -268,10 +266,7 @@ def _check_masks(name: str, masks: Any, images: Any, *, channels_first: bool) ->
 
 def _check_fill_value(name: str, masks: Any, cval: Any) -> None:
     """Refuses a `mask_cval` that the masks cannot hold."""
-    fits = isinstance(cval, (Real, np.bool_)) and math.isfinite(cval)
-    if fits and np.dtype(masks.dtype).kind != "f":
-        fits = np.asarray(cval).astype(masks.dtype) == cval
-    if not fits:
+    if not _checks.can_hold(masks.dtype, cval):
         raise ValueError(
             f"`mask_cval` must be a value that `{name}`, masks of dtype {masks.dtype}, can hold. "
             f"Received: {cval!r}"

@@ -218,7 +218,13 @@ class TestSources:
 
     def test_class_weight_without_images(self, roots: Any) -> None:
         (roots[0] / "zebras").mkdir()
-        assert flow(roots).class_weight == {0: 0.75, 1: 0.75, 2: 0.75}
+        iterator = flow(roots)
+        assert iterator.num_classes == 4
+        assert iterator.class_weight == {0: 1.0, 1: 1.0, 2: 1.0}
+        uneven = flow([roots[0]])
+        assert uneven.num_classes == 3
+        weights = [uneven.class_weight[label] for label in uneven.classes]
+        assert np.mean(weights) == 1
 
     def test_summary(self, roots: Any) -> None:
         summary = flow({"north": roots[0], "south": roots[1]}).summary()
