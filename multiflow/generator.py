@@ -562,7 +562,7 @@ class MultiDirImageDataGenerator(Transformer):
             num_classes: None, or an int: masks of the integers 0 to `num_classes - 1` become
                 one-hot, with a channel axis and the generator's dtype. Or these in `y`'s structure.
             mask_preprocessing_function: None, or a function that is called with each mask after
-                the warp and before `num_classes`, and returns the mask that the model gets.
+                the warp and before `num_classes`, and returns the mask that is checked and used.
             All others are shared by several flows; the docstring of the class explains them.
 
         `x`, `y` and `sample_weight` may be anything with `shape`, `dtype`, a length and item
@@ -579,8 +579,8 @@ class MultiDirImageDataGenerator(Transformer):
         Raises:
             TypeError: if an array has no `shape`, `dtype`, length or item access, or holds objects.
             ValueError: if lengths, ranks or sizes do not fit; if `subset` is empty; if masks hold
-                NaN or values outside `num_classes` (for arrays in memory at once, for others when
-                they are read); if another argument has a value that is not listed above.
+                NaN, infinity or values outside `num_classes`, or weights are negative or infinite
+                (found at once in memory, else when read); if another argument has a wrong value.
 
         Example:
         >>> import numpy as np
@@ -665,9 +665,9 @@ class MultiDirImageDataGenerator(Transformer):
             FileNotFoundError, NotADirectoryError: if a root or `save_to_dir` is no folder.
             ValueError: if roots overlap; if images lack masks, masks lack images, a file cannot be
                 read, or sizes differ within pairs (one error names the first ten paths of each
-                kind); if a mask holds NaN, a colour that `mask_colors` does not list, or a value
-                outside `num_classes` (when it is read); if another argument has a value that is not
-                listed above.
+                kind); if a mask holds NaN or infinity, a colour that `mask_colors` does not list,
+                or a value outside `num_classes` (when it is read); if integers of masks fit no
+                common dtype; if another argument has a value that is not listed above.
 
         Warns:
             UserWarning: if masks are JPEG files, which do not keep values, or mix bits, grey levels

@@ -90,6 +90,20 @@ class Transformer(_keras.ImageDataGenerator):
         return apply(self, x, with_value_range(self, transform_parameters, x), move)
 
 
+def check_fill_value(generator: Transformer) -> None:
+    """Refuses a `cval` that images of the generator's dtype cannot hold; Keras would change it."""
+    dtype = np.dtype(generator.dtype)
+    if (
+        generator.fill_mode == "constant"
+        and dtype.kind in "biu"
+        and not _checks.can_hold(dtype, generator.cval)
+    ):
+        raise ValueError(
+            f'`cval`, with which fill_mode="constant" fills images, must be a value that the '
+            f"generator's dtype, {dtype}, can hold. Received: {generator.cval!r}"
+        )
+
+
 _HOOKS = {
     "get_random_transform": Transformer.get_random_transform,
     "apply_transform": Transformer.apply_transform,

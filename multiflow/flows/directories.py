@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from multiflow import _checks, _keras
-from multiflow.augment.transformer import Transformer
+from multiflow.augment.transformer import Transformer, check_fill_value
 from multiflow.flows.columns import Column
 from multiflow.flows.files import FileFlow
 from multiflow.flows.flow import Flow
@@ -184,6 +184,7 @@ class MultiDirectoryIterator(DirectoryIterator):
     ) -> None:
         for options in ("reading", "batching", "saving"):
             arguments[options].check()
+        check_fill_value(image_data_generator)
         super().__init__(directories, image_data_generator, **arguments)
 
     def _list_images(self, directory: Any, classes: Any, follow_links: bool) -> ImageIndex:

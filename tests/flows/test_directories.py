@@ -403,6 +403,13 @@ class TestErrors:
         with pytest.raises(ValueError, match=r"uint8, which cannot hold those of 257 classes"):
             generator.flow_from_directories([root], class_mode="sparse")
 
+    def test_fill_values_that_the_dtype_cannot_hold(self, root: Any) -> None:
+        """Keras wraps 300 to 44; its own flow goes on to."""
+        generator = MultiDirImageDataGenerator(dtype="uint8", fill_mode="constant", cval=300)
+        with pytest.raises(ValueError, match=r"generator's dtype, uint8, can hold. Received: 300"):
+            generator.flow_from_directories([root])
+        generator.flow_from_directory(root)
+
     def test_numpy_values_are_accepted(self, root: Any) -> None:
         arguments = {"target_size": np.array([8, 8]), "classes": np.array(["bees", "ants"])}
         iterator = flow([root], batch_size=np.int64(1), seed=np.int64(1), **arguments)
