@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import warnings
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
+
+import numpy as np
 
 
 def warn(message: str) -> None:
@@ -20,6 +22,23 @@ def check_positive(name: str, number: Any) -> None:
     """Refuses anything but a positive integer."""
     if isinstance(number, bool) or not isinstance(number, Integral) or int(number) < 1:
         raise ValueError(f"`{name}` must be a positive integer. Received: {number!r}")
+
+
+def can_hold(dtype: Any, number: Any) -> bool:
+    """True if a dtype of booleans, integers or floats holds a number; floats may round it.
+
+    Example:
+    >>> can_hold("uint8", 255), can_hold("uint8", 256), can_hold("float16", 0.1)
+    (True, False, True)
+    """
+    dtype = np.dtype(dtype)
+    if not isinstance(number, (Real, np.bool_)):
+        return False
+    value: Any = number.item() if isinstance(number, np.generic) else number
+    if dtype.kind == "f":
+        return abs(value) <= float(np.finfo(dtype).max)  # which neither NaN nor infinity is
+    limits = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    return limits[0] <= value <= limits[1] and value == int(value)
 
 
 def check_seed(seed: Any, name: str = "seed") -> None:

@@ -43,9 +43,10 @@ class MultiDirImageDataGenerator(Transformer):
 
     A flow is an iterator and a `keras.utils.PyDataset`, for the model's `fit`, `evaluate` and
     `predict`. `next(flow)` gives a batch, `flow[i]` batch `i` of the epoch, `len(flow)` the number
-    of batches. Flows can be pickled and copied. To look at a flow without changing it, `print` it
-    for a line about it, or call `flow.show()` for the next batch, `flow.show_augmentations(index)`
-    for several draws of a sample, and `flow.caption(index)` for its class and source.
+    of batches; `flow.repeat()` is the flow without an end, for any `steps_per_epoch`. Flows can be
+    pickled and copied. To look at one without changing it, `print` it, or call `flow.show()` for
+    the next batch, `flow.show_augmentations(index)` for draws of a sample, and
+    `flow.caption(index)` for its class and source.
 
     These arguments mean the same in every flow that takes them:
 
@@ -134,11 +135,10 @@ class MultiDirImageDataGenerator(Transformer):
             any workers, threads, processes and batch size, by `next` and by index; NumPy's global
             state is neither read nor written; and the flow's `state_dict()` and `load_state_dict()`
             save and restore a position within an epoch. Distributions are those of Keras. An epoch
-            ends when `next` has returned its last batch, or with `on_epoch_end`, which `fit` calls;
-            call `fit` without `steps_per_epoch`, with which Keras reads across epochs. If a flow
-            gets no `seed`, it draws one and keeps it as its `seed`. Draws of your own functions are
-            not covered. The numbers are those of Philox-4x64-10 with the key (seed, 0) and the
-            counter (block, sample, epoch, 1), or (block, 0, epoch, 0) for orders.
+            ends when `next` has returned its last batch, or with `on_epoch_end`, as `fit` calls it;
+            with `steps_per_epoch`, give it `flow.repeat()`. A flow without a `seed` draws one, its
+            `seed`. Draws of your own functions are not covered. Numbers are of Philox-4x64-10, key
+            (seed, 0), counter (block, sample, epoch, 1), or (block, 0, epoch, 0) for orders.
         corrected: bool, whether to correct two errors of Keras. First, rotation, shear and zoom are
             about the true centre of images that are not square, `height_shift_range` moves rows and
             `width_shift_range` columns; square images without shifts are as in Keras. Second,
@@ -562,7 +562,7 @@ class MultiDirImageDataGenerator(Transformer):
             num_classes: None, or an int: masks of the integers 0 to `num_classes - 1` become
                 one-hot, with a channel axis and the generator's dtype. Or these in `y`'s structure.
             mask_preprocessing_function: None, or a function that is called with each mask after
-                the warp and before `num_classes`, and returns the mask that the model gets.
+                the warp and before `num_classes`, and returns the mask that is checked and used.
             All others are shared by several flows; the docstring of the class explains them.
 
         `x`, `y` and `sample_weight` may be anything with `shape`, `dtype`, a length and item
@@ -579,8 +579,8 @@ class MultiDirImageDataGenerator(Transformer):
         Raises:
             TypeError: if an array has no `shape`, `dtype`, length or item access, or holds objects.
             ValueError: if lengths, ranks or sizes do not fit; if `subset` is empty; if masks hold
-                NaN or values outside `num_classes` (for arrays in memory at once, for others when
-                they are read); if another argument has a value that is not listed above.
+                NaN, infinity or values outside `num_classes`, or weights are negative or infinite
+                (found at once in memory, else when read); if another argument has a wrong value.
 
         Example:
         >>> import numpy as np
@@ -665,13 +665,13 @@ class MultiDirImageDataGenerator(Transformer):
             FileNotFoundError, NotADirectoryError: if a root or `save_to_dir` is no folder.
             ValueError: if roots overlap; if images lack masks, masks lack images, a file cannot be
                 read, or pairs differ in size or orientation (one error names the first ten paths of
-                each kind); if a mask holds NaN, a colour that `mask_colors` does not list, or a
-                value outside `num_classes` (when it is read); if another argument is wrong.
+                each kind); if a mask holds NaN, infinity, a colour that `mask_colors` does not
+                list, or a value outside `num_classes` (when it is read); if integers of masks fit
+                no common dtype; if another argument is wrong.
 
         Warns:
             UserWarning: if masks are compressed with loss, mix bits, grey levels and palettes, or
-                have none of the EXIF orientation of their images; if a root holds no pair, or none
-                in the subset.
+                lack the EXIF orientation of images; if a root holds no pair, or none of the subset.
 
         Example:
         >>> import tempfile

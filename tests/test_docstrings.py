@@ -24,6 +24,7 @@ FUNCTIONS = [
     ArrayIterator.show_augmentations,
     ArrayIterator.state_dict,
     ArrayIterator.load_state_dict,
+    ArrayIterator.repeat,
     MultiDirectoryIterator.summary,
     samples.write_samples,
     samples.write_segmentation_samples,

@@ -9,6 +9,7 @@ import pathlib
 import re
 from typing import Any
 
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
@@ -66,6 +67,15 @@ def test_pictures_of_the_readme_are_outputs() -> None:
         if "image/png" in output.get("data", {})
     }
     assert set(pictures.values()) <= drawn
+
+
+@pytest.mark.parametrize("num_classes", [2, 4, 12, 300])
+def test_the_palette_of_segmentation_is_long_enough(num_classes: int) -> None:
+    [cell] = [cell.source for cell in NOTEBOOKS["segmentation"].cells if "palette =" in cell.source]
+    names: dict[str, Any] = {"np": np, "plt": plt, "num_classes": num_classes}
+    exec(cell.partition("legend =")[0], names)
+    assert len(names["palette"]) == num_classes
+    assert len(np.unique(names["palette"], axis=0)) == min(num_classes, 51)
 
 
 class TestTidy:

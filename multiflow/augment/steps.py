@@ -143,17 +143,40 @@ def with_value_range(
     return {"value_range": span or value_range(image), **parameters}
 
 
-def warn_of_geometry(generator: Any, move: Move) -> None:
-    """Warns, once, that Keras warps images that are not square about a wrong centre."""
+def warn_of_geometry(generator: Any, parameters: Parameters, move: Move) -> None:
+    """Warns, once, of what Keras does wrong to images that are not square.
+
+    Args:
+        generator: the generator, whose ranges count with those parameters that move this image.
+        parameters: the drawn parameters.
+        move: the geometry that they describe.
+    """
     height, width = move.size
     if move.matrix is None or height == width or generator.corrected:
         return
+    if not generator._one_time_warnings.is_due("geometry"):
+        return
+    zooms = [*generator.zoom_range, parameters.get("zx", 1), parameters.get("zy", 1)]
+    amounts = {
+        "rotated": [generator.rotation_range, parameters.get("theta")],
+        "sheared": [generator.shear_range, parameters.get("shear")],
+        "zoomed": [zoom - 1 for zoom in zooms],
+    }
+    turns = [name for name, of_name in amounts.items() if any(map(np.any, of_name))]
+    wrong = []
+    if turns:
+        listed = " and ".join(", ".join(turns).rsplit(", ", 1))
+        wrong.append(f"{listed} about a point off their centre")
+    shifts = [generator.height_shift_range, generator.width_shift_range]
+    if any(map(np.any, [*shifts, parameters.get("tx"), parameters.get("ty")])):
+        wrong.append(
+            "shifted along the other axis than `height_shift_range` and `width_shift_range` say"
+        )
     generator._one_time_warnings.warn(
         "geometry",
         f"Images of {height} × {width} pixels are not square: as in Keras, they are "
-        "rotated, sheared and zoomed about a point off their centre. And all images are "
-        "shifted along the other axis than `height_shift_range` and `width_shift_range` "
-        "say. Set corrected=True in the generator to correct both, or filter this warning.",
+        f"{', and '.join(wrong)}. Set corrected=True in the generator to correct this, or filter "
+        "this warning.",
     )
 
 

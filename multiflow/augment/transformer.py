@@ -84,10 +84,24 @@ class Transformer(_keras.ImageDataGenerator):
             return super().apply_transform(x, transform_parameters)
         size = (x.shape[self.row_axis - 1], x.shape[self.col_axis - 1])
         move = Move.of(transform_parameters, size, corrected=self.corrected)
-        warn_of_geometry(self, move)
+        warn_of_geometry(self, transform_parameters, move)
         if needs_brightness_warning(self, x, transform_parameters):
             warn_of_brightness(self)
         return apply(self, x, with_value_range(self, transform_parameters, x), move)
+
+
+def check_fill_value(generator: Transformer) -> None:
+    """Refuses a `cval` that images of the generator's dtype cannot hold; Keras would change it."""
+    dtype = np.dtype(generator.dtype)
+    if (
+        generator.fill_mode == "constant"
+        and dtype.kind in "biu"
+        and not _checks.can_hold(dtype, generator.cval)
+    ):
+        raise ValueError(
+            f'`cval`, with which fill_mode="constant" fills images, must be a value that the '
+            f"generator's dtype, {dtype}, can hold. Received: {generator.cval!r}"
+        )
 
 
 _HOOKS = {

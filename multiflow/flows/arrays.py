@@ -18,6 +18,8 @@ from multiflow.structures import leaves, rebuild
 class ArrayIterator(Flow, _keras.NumpyArrayIterator):
     """Batches of arrays; `flow` makes it."""
 
+    _has_keras_indices = True
+
     @property
     def _contents(self) -> Contents:
         targets = [] if self.y is None else [self.y, self.sample_weight]

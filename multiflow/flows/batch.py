@@ -199,8 +199,8 @@ def _transform_images(
     threads = _useful_threads(generator, images, list(map(move_of, numbers[:1])))
     blackened = run_all(transform_one, numbers, threads)
     moves = list(map(move_of, numbers))
-    for move in moves:
-        warn_of_geometry(generator, move)
+    for parameters, move in zip(drawn, moves, strict=True):
+        warn_of_geometry(generator, parameters or {}, move)
     if any(blackened):
         warn_of_brightness(generator)
     return batch, moves, threads
@@ -236,7 +236,7 @@ def _transform_with_hooks(
         working = generator.apply_transform(working, completed)
     else:
         move = Move.of(parameters, size, corrected=generator.corrected)
-        warn_of_geometry(generator, move)
+        warn_of_geometry(generator, parameters, move)
         if needs_brightness_warning(generator, working, parameters):
             warn_of_brightness(generator)
         working = apply(generator, working, completed, move)

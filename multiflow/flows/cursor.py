@@ -22,6 +22,9 @@ class Cursor(_keras.Iterator):
     after the last batch, `on_epoch_end` and `reset` begin it at once, and `flow[i]` is batch `i` of
     the current epoch.
 
+    A flow without an end goes on by `next` as any other. By index, it is one stream: batch `i` is
+    found from `i` alone, whatever was asked for before and by however many workers.
+
     Attributes:
         epoch: the number of the current epoch, from 0; with `rng="keras"` it stays 0.
     """
@@ -39,6 +42,14 @@ class Cursor(_keras.Iterator):
     _has_own_seed = False
     # Whether `next` has returned the last batch of the epoch, and not yet the first of another.
     _is_finished = False
+    # Whether indices are Keras': those below 0 give what slices of `index_array` give.
+    _has_keras_indices = False
+    # Whether the flow has no end; then also: the number of the batch that `flow[0]` is, a seed of
+    # the orders of flows without a `seed`, and the epoch of the last batch that was asked for.
+    _is_endless = False
+    _first_batch = 0
+    _order_seed = 0
+    _stream_picks: Picks | None = None
 
     def _set_rng(self, *, is_per_sample: bool) -> None:
         """Sets whether random numbers are per sample; if so, draws a seed where none was passed."""
@@ -79,20 +90,63 @@ class Cursor(_keras.Iterator):
         picks = None if positions is None else Picks.of_user(positions, self.epoch)
         self._epoch_picks = picks
 
-    def __getitem__(self, idx: int) -> Any:
-        """Batch `idx` of the epoch."""
-        if idx >= len(self):  # in Keras' words
-            raise ValueError(
-                f"Asked to retrieve element {idx}, but the Sequence has length {len(self)}"
+    @property
+    def _batches_per_epoch(self) -> int:
+        return super().__len__()
+
+    def __len__(self) -> int:
+        if self._is_endless:
+            raise TypeError(
+                "A repeated flow has no end and so no length; an epoch of it has "
+                f"{self._batches_per_epoch} batches. Pass it to `fit`, of Keras 3.4 or later, with "
+                "`steps_per_epoch`."
             )
+        return self._batches_per_epoch
+
+    @property
+    def num_batches(self) -> int | None:
+        """The number of batches, as PyDataset has it: None for a flow without an end."""
+        return None if self._is_endless else len(self)
+
+    def __getitem__(self, idx: int) -> Any:
+        """Batch `idx` of the epoch, or of a flow without an end.
+
+        A negative `idx` counts from the end of the epoch, but not in the flows that Keras has, too.
+        """
         # Keras takes no lock here, so that two threads that begin an epoch shuffle it twice.
         with self.lock:
-            self._seed_batch()
-            self.total_batches_seen += 1
-            if self._epoch_picks is None:
-                self._set_index_array()
-            picks = self._picks_from(self.batch_size * idx)
+            picks = self._picks_of_stream(idx) if self._is_endless else self._picks_of_epoch(idx)
         return self._batch_of(picks)
+
+    def _picks_of_epoch(self, idx: int) -> Picks:
+        count = self._batches_per_epoch
+        lowest = idx if self._has_keras_indices else -count
+        if not lowest <= idx < count:
+            raise ValueError(  # in Keras' words
+                f"Asked to retrieve element {idx}, but the Sequence has length {count}"
+            )
+        if idx < 0 and not self._has_keras_indices:
+            idx += count
+        self._seed_batch()
+        self.total_batches_seen += 1
+        if self._epoch_picks is None:
+            self._set_index_array()
+        return self._picks_from(self.batch_size * idx)
+
+    def _picks_of_stream(self, idx: int) -> Picks:
+        if idx < 0:
+            raise ValueError(f"A repeated flow has no end to count from. Received the index {idx}.")
+        number = self._first_batch + idx
+        epoch, number_in_epoch = divmod(number, self._batches_per_epoch)
+        order, seed = self._order, self._order_seed if self.seed is None else self.seed
+        if self.seed is not None and not self._is_per_sample:
+            np.random.seed(seed + number)
+            if number_in_epoch == 0:
+                order.epoch(epoch)  # as in `next`, the batch draws after the order
+        if self._stream_picks is None or self._stream_picks.epoch != epoch:
+            # Not from the global generator, which other workers may draw from at the same time.
+            self._stream_picks = order.epoch(epoch, seed + number - number_in_epoch)
+        return order.batch(self._stream_picks, self.batch_size * number_in_epoch, self.batch_size)
 
     def __next__(self) -> Any:
         with self.lock:
@@ -104,7 +158,13 @@ class Cursor(_keras.Iterator):
         return self._batch_of(picks)
 
     def on_epoch_end(self) -> None:
-        """Shuffles the samples anew; with `rng="per_sample"`, begins the next epoch."""
+        """Shuffles the samples anew; with `rng="per_sample"`, begins the next epoch.
+
+        A flow without an end goes on as if it had not been called: an epoch of `fit` may end in the
+        middle of one of the flow.
+        """
+        if self._is_endless:
+            return
         with self.lock:
             if self._is_per_sample:
                 self._begin_epoch(self.epoch + 1)
@@ -152,6 +212,12 @@ class Cursor(_keras.Iterator):
         self._is_finished = False
         self._set_index_array()
 
+    def _rewind(self) -> None:
+        """Makes the flow begin as a new one does."""
+        self.epoch = self.batch_index = self.total_batches_seen = self._first_batch = 0
+        self._is_finished = False
+        self._epoch_picks = self._last_picks = self._stream_picks = None
+
     def _set_index_array(self) -> None:
         self._epoch_picks = self._order.epoch(self.epoch)
 
@@ -186,7 +252,7 @@ class Cursor(_keras.Iterator):
         with self.lock:
             return {
                 "epoch": self.epoch,
-                "batch": len(self) if self._is_finished else self.batch_index,
+                "batch": self._batches_per_epoch if self._is_finished else self.batch_index,
             }
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
@@ -196,7 +262,8 @@ class Cursor(_keras.Iterator):
         training with `fit(initial_epoch=k)`, with the same batches as without the interruption,
         load `{"epoch": k, "batch": 0}` into the iterator for training. An iterator for validation
         counts its epochs differently in different versions of Keras: load nothing into it, and set
-        `augment_validation=False`.
+        `augment_validation=False`. In a repeated flow, `flow[0]` is then the batch that `next`
+        returns, so that `fit` goes on there, in mid-epoch, too.
 
         Args:
             state: what `state_dict` returned.
@@ -215,22 +282,24 @@ class Cursor(_keras.Iterator):
         (2, 4)
         """
         self._check_has_state()
+        count = self._batches_per_epoch
         if not (
             isinstance(state, Mapping)
             and state.keys() == {"epoch", "batch"}
             and all(isinstance(number, Integral) for number in state.values())
             and 0 <= int(state["epoch"]) < 2**64
-            and 0 <= int(state["batch"]) <= len(self)
+            and 0 <= int(state["batch"]) <= count
         ):
             raise ValueError(
                 '`state` must be what `state_dict` returned: a dict of "epoch" and "batch", two '
                 "integers from 0, the second "
-                f"up to the {len(self)} batches of an epoch. Received: {state!r}"
+                f"up to the {count} batches of an epoch. Received: {state!r}"
             )
         with self.lock:
             self._begin_epoch(int(state["epoch"]))
-            self._is_finished = 0 < len(self) == state["batch"]
+            self._is_finished = 0 < count == state["batch"]
             self.batch_index = 0 if self._is_finished else int(state["batch"])
+            self._first_batch = self.epoch * count + int(state["batch"])
 
     def _check_has_state(self) -> None:
         if not self._is_per_sample:

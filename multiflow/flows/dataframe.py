@@ -11,6 +11,7 @@ from multiflow.index.splitting import Split, choose_subset, warn_of_missing_clas
 class DataFrameIterator(FileFlow, _keras.DataFrameIterator):
     """Batches of the image files that a dataframe names; `flow_from_dataframe` makes it."""
 
+    _has_keras_indices = True
     # As Keras has found them in the dataframe; which there are depends on `class_mode`.
     filenames = Column()
     _filepaths = Column()

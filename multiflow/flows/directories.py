@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from multiflow import _checks, _keras
-from multiflow.augment.transformer import Transformer
+from multiflow.augment.transformer import Transformer, check_fill_value
 from multiflow.flows.columns import Column
 from multiflow.flows.files import FileFlow
 from multiflow.flows.flow import Flow
@@ -63,6 +63,7 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
         workers: how `fit` fetches batches.
     """
 
+    _has_keras_indices = True
     _paths = Column()
     # What Keras keeps as lists and arrays, made when it is asked for; users may change it.
     classes = Column()
@@ -175,6 +176,7 @@ class MultiDirectoryIterator(DirectoryIterator):
         samples: the number of images.
     """
 
+    _has_keras_indices = False
     source_indices = Column()
 
     def __init__(
@@ -182,6 +184,7 @@ class MultiDirectoryIterator(DirectoryIterator):
     ) -> None:
         for options in ("reading", "batching", "saving"):
             arguments[options].check()
+        check_fill_value(image_data_generator)
         super().__init__(directories, image_data_generator, **arguments)
 
     def _list_images(self, directory: Any, classes: Any, follow_links: bool) -> ImageIndex:
@@ -258,15 +261,14 @@ class MultiDirectoryIterator(DirectoryIterator):
     def class_weight(self) -> dict[int, float]:
         """Weights that balance the classes, for `fit(..., class_weight=...)`.
 
-        A dict from label to `samples / (num_classes * count)`, where `count` is the number of
-        images with the label. Labels without an image are left out. Source: scikit-learn's
+        A dict from label to `samples / (num_present * count)`, where `count` is the number of
+        images with the label, and `num_present` that of the labels with images; others are left
+        out. Over all images, the weights are 1 on average. Source: scikit-learn's
         `class_weight="balanced"`.
         """
-        return {
-            label: float(self.samples / (self.num_classes * count))
-            for label, count in enumerate(np.bincount(self.classes))
-            if count
-        }
+        labels, counts = np.unique(self.classes, return_counts=True)
+        weights = self.samples / (len(labels) * counts)
+        return dict(zip(labels.tolist(), weights.tolist(), strict=True))
 
     def summary(self) -> Summary:
         """Counts the images of each class in each source, as a table.

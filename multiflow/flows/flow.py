@@ -7,6 +7,7 @@ import copy
 import functools
 import operator
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -125,8 +126,11 @@ class Flow(Cursor):
 
     def __repr__(self) -> str:
         subset = [f'subset="{self.subset}"'] if self.subset else []
-        batches = f"{len(self)} batch{'es' * (len(self) != 1)} of up to {self.batch_size}"
-        return f"<{type(self).__name__}: {', '.join([*self._described(), *subset, batches])}>"
+        count = self._batches_per_epoch
+        batches = [f"{count} batch{'es' * (count != 1)} of up to {self.batch_size}"]
+        repeated = ["repeated"] if self._is_endless else []
+        texts = [*self._described(), *subset, *batches, *repeated]
+        return f"<{type(self).__name__}: {', '.join(texts)}>"
 
     def _described(self) -> list[str]:
         """Short texts about the samples of the flow, for its `repr`."""
@@ -178,6 +182,58 @@ class Flow(Cursor):
         saving = Saving(self.save_to_dir, self.save_prefix, self.save_format)
         return saving.save_images(images, picks, self.data_format, draw_number)
 
+    def repeat(self) -> Self:
+        """The same flow without an end, for `fit(flow.repeat(), steps_per_epoch=…)` of any size.
+
+        Batch `i` is batch `i % n` of epoch `i // n`, if an epoch has `n` batches: by `next`, which
+        goes on as in this flow, and by index, which may be of any size. An epoch of `fit` takes
+        the next `steps_per_epoch` batches; `on_epoch_end` changes nothing. But each call of `fit`
+        begins with `flow[0]`, the first batch of epoch 0 or at the state that was loaded: to go on
+        after it, count its batches and load a state.
+
+        Always give `fit` its `steps_per_epoch` or `validation_steps`, and `evaluate` and `predict`
+        their `steps`: else they never end. `fit` does not reorder the batches, and says so only if
+        this flow does not shuffle its samples either; pass it `shuffle=False` then.
+
+        With `rng="per_sample"` or a `seed`, a batch is the same by `next` and by index, whatever
+        was asked for before. With `rng="keras"` and no `seed`, `next` shuffles and draws from
+        NumPy's global generator as in this flow; by index, orders come from a number that its
+        current state gives, so that each epoch has every sample once for any workers.
+
+        Returns:
+            A flow of the same class, which begins at epoch 0, has no length, and shares files,
+            arrays and cache with this one, which stays as it is.
+
+        Raises:
+            ValueError: if the flow has no samples.
+
+        Example:
+        >>> import numpy as np
+        >>> from multiflow import MultiDirImageDataGenerator
+        >>> flow = MultiDirImageDataGenerator().flow(np.zeros((10, 8, 8, 3)), batch_size=4)
+        >>> flow.repeat()
+        <ArrayIterator: 10 images of 8 × 8 × 3, 3 batches of up to 4, repeated>
+        >>> [len(flow.repeat()[index]) for index in range(7)]
+        [4, 4, 2, 4, 4, 2, 4]
+        """
+        if not self.n:
+            raise ValueError("There is nothing to repeat: the flow has no samples.")
+        if self.shuffle:  # `fit` warns that batches without an end should be shuffled: they are
+            warnings.filterwarnings("ignore", "`shuffle=True` was passed.*infinite PyDataset")
+        repeated = self._derived()
+        if not self._is_endless:
+            repeated._is_endless = True
+            with random_state_kept():
+                repeated._order_seed = np.random.randint(2**31)
+        return repeated
+
+    def _derived(self) -> Self:
+        """A copy that begins as a new flow does, for verbs to change."""
+        with self.lock:
+            derived = copy.copy(self)
+        derived._rewind()
+        return derived
+
     def read_images(self, index_array: np.ndarray) -> list[np.ndarray]:
         """The images of the samples at some positions, before any transform."""
         return self._contents.images.read(index_array, self.image_data_generator.threads)
@@ -212,8 +268,8 @@ class Flow(Cursor):
         Each image is below its class and source, if it has them. Values from 0 to 1 or from 0 to
         255 are shown from black to white; normalised images are scaled so that all but their
         darkest and lightest hundredth is within this range. Masks are laid over their images, with
-        a colour and a legend entry for each value but 0, or on a colour scale if there are very
-        many values.
+        a colour and a legend entry for each value but 0, unless that has a name; or on a colour
+        scale if there are very many values.
 
         The states of NumPy's and Python's global random generators are restored, so that the
         training sees the same batches as without this call. Other generators that your own
@@ -222,8 +278,8 @@ class Flow(Cursor):
         Args:
             max_samples: int, the most samples to show, the first ones of the batch.
             columns: int, the number of images in a row.
-            mask_names: None, or a dict from values (or channels) of masks to names for the legend,
-                for flows with masks.
+            mask_names: None, or a dict from values (or numbers of channels) of masks to names for
+                the legend, for flows with masks. Those that are not in this batch are left out.
 
         Returns:
             A `matplotlib.figure.Figure` that pyplot does not manage. Notebooks show it if it is the
@@ -233,7 +289,8 @@ class Flow(Cursor):
             ImportError: without matplotlib, which the extra `notebooks` installs.
             TypeError: if `mask_names` is no mapping.
             ValueError: if there is no sample, if a number is not positive, if there are names but
-                no masks, or if `mask_preprocessing_function` left masks without rows and columns.
+                no masks, or names of what no mask can hold, or if `mask_preprocessing_function`
+                left masks without rows and columns.
 
         Example:
         >>> import numpy as np

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -82,16 +80,12 @@ class MaskArray(CheckedArray):
         self._one_hot_dtype = one_hot_dtype
 
     def _can_be_wrong(self) -> bool:
-        return super()._can_be_wrong() or bool(self._num_classes)
+        # What a function makes of the mask is checked in its place.
+        return not self._options.function and (super()._can_be_wrong() or bool(self._num_classes))
 
     def _check(self, sample: np.ndarray, index: int) -> None:
-        if sample.dtype.kind == "f" and np.isnan(sample).any():
-            raise ValueError(
-                f"`{self.name}` holds NaN in {self.where(index)}. Masks must be numbers; replace "
-                "NaN, or leave the pixels out of the loss with a `sample_weight` of 0."
-            )
-        if not self._options.function:
-            self._check_classes(sample, index)
+        if self._can_be_wrong():
+            self._check_values(sample, index)
 
     def move(self, sample: np.ndarray, sources: Sources, fill_mode: str) -> np.ndarray:
         """Moves a mask as its image was moved."""
@@ -111,7 +105,7 @@ class MaskArray(CheckedArray):
                     "`mask_preprocessing_function` must return an array of numbers. It returned "
                     f"dtype {mask.dtype}; does it end with `return`?"
                 )
-            self._check_classes(mask, index)
+            self._check_values(mask, index)
         if self._num_classes is None:
             return mask
         return one_hot(
@@ -138,7 +132,17 @@ class MaskArray(CheckedArray):
         else:
             np.save(f"{path}.npy", mask)
 
-    def _check_classes(self, mask: np.ndarray, index: int) -> None:
+    def _check_values(self, mask: np.ndarray, index: int) -> None:
+        """Refuses values that the model cannot learn from."""
+        if mask.dtype.kind == "f" and not np.isfinite(mask).all():
+            wrong = mask[~np.isfinite(mask)].flat[0]
+            found = "NaN" if np.isnan(wrong) else wrong
+            after = " after `mask_preprocessing_function`" if self._options.function else ""
+            raise ValueError(
+                f"`{self.name}` holds {found} in {self.where(index)}{after}. Masks must be finite "
+                "numbers. Replace it; to leave such pixels out of the loss, pass a `sample_weight` "
+                "that is 0 there."
+            )
         if self._num_classes is None:
             return
         if mask.ndim == 3 and mask.shape[0 if self._channels_first else 2] != 1:
@@ -268,10 +272,7 @@ def _check_masks(name: str, masks: Any, images: Any, *, channels_first: bool) ->
 
 def _check_fill_value(name: str, masks: Any, cval: Any) -> None:
     """Refuses a `mask_cval` that the masks cannot hold."""
-    fits = isinstance(cval, (Real, np.bool_)) and math.isfinite(cval)
-    if fits and np.dtype(masks.dtype).kind != "f":
-        fits = np.asarray(cval).astype(masks.dtype) == cval
-    if not fits:
+    if not _checks.can_hold(masks.dtype, cval):
         raise ValueError(
             f"`mask_cval` must be a value that `{name}`, masks of dtype {masks.dtype}, can hold. "
             f"Received: {cval!r}"

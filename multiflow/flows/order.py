@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,13 +23,20 @@ class Order:
     num_samples: int
     shuffle: bool
 
-    def epoch(self, number: int) -> Picks:
-        """All samples of an epoch."""
-        positions = self._shuffled(number) if self.shuffle else np.arange(self.num_samples)
+    def epoch(self, number: int, seed: int | None = None) -> Picks:
+        """All samples of an epoch.
+
+        Args:
+            number: the number of the epoch.
+            seed: None to draw from NumPy's global generator as it stands; or the seed with which
+                it would give the same order, and which leaves it alone.
+        """
+        positions = self._shuffled(number, seed) if self.shuffle else np.arange(self.num_samples)
         return Picks.once(positions, number)
 
-    def _shuffled(self, number: int) -> np.ndarray:
-        return np.random.permutation(self.num_samples)
+    def _shuffled(self, number: int, seed: int | None) -> np.ndarray:
+        random: Any = np.random if seed is None else np.random.RandomState(seed)
+        return random.permutation(self.num_samples)
 
     def batch(self, of_epoch: Picks, start: int, batch_size: int) -> Picks:
         """The samples of the batch that begins at a place of the epoch."""
@@ -45,5 +53,5 @@ class SeededOrder(Order):
 
     seed: int
 
-    def _shuffled(self, number: int) -> np.ndarray:
+    def _shuffled(self, number: int, seed: int | None) -> np.ndarray:
         return order_of_epoch(self.seed, number, self.num_samples)

@@ -7,14 +7,20 @@ from typing import Any
 
 import keras
 
-from multiflow.augment.transformer import Transformer
+from multiflow.augment.transformer import Transformer, check_fill_value
 from multiflow.flows.batch import Contents
 from multiflow.flows.flow import Flow
 from multiflow.flows.masks import MaskOptions, check_distinct, masks_of
 from multiflow.flows.options import Batching, Saving, Workers
 from multiflow.flows.targets import Items, Target
 from multiflow.flows.weights import weights_of
-from multiflow.images.arrays import LazyArray, as_lazy, check_array, check_length
+from multiflow.images.arrays import (
+    LazyArray,
+    as_lazy,
+    check_array,
+    check_length,
+    check_unmasked,
+)
 from multiflow.images.reading import check_interpolation, check_target_size
 from multiflow.images.resize import Resized
 from multiflow.index.splitting import Split, check_not_empty, choose_subset
@@ -54,6 +60,7 @@ class SegmentationIterator(Flow):
         saving.check()
         masks = replace(masks, fill_mode=masks.fill_mode or image_data_generator.fill_mode)
         masks.check()
+        check_fill_value(image_data_generator)
         self.mask_fill_mode = masks.fill_mode
         images, self.x_misc = split_inputs(x)
         check_images(images, image_data_generator, saving.save_to_dir)
@@ -95,12 +102,6 @@ class SegmentationIterator(Flow):
         contents = Contents(as_lazy(self.x), targets, extras, tuple)
         return contents if self._rows is None else contents.take(self._rows)
 
-    def __getitem__(self, idx: int) -> tuple[Any, ...]:
-        """Batch `idx` of the epoch; a negative `idx` counts from the end."""
-        if idx < -len(self):
-            raise ValueError(f"There is no batch {idx}; an epoch has {len(self)}.")
-        return super().__getitem__(idx + len(self) if idx < 0 else idx)
-
     def _take_subset(self, subset: str | None) -> None:
         """Keeps the samples of the subset."""
         self.subset = subset
@@ -132,6 +133,7 @@ def split_inputs(x: Any) -> tuple[Any, list[Any]]:
                 "The further inputs in `x` must be arrays with one item per image. Received "
                 f"{type(extra).__name__} as `{name}`."
             )
+        check_unmasked(f"`{name}`", extra)
         check_length(name, extra, len(x[0]))
     return x[0], [extra for _, extra in extras]
 

@@ -22,9 +22,17 @@ class WeightArray(CheckedArray):
         array: weights of shape `(num_samples,)` or `(num_samples, height, width)`.
     """
 
+    def _can_be_wrong(self) -> bool:
+        return self.dtype.kind in "fi"
+
     def _check(self, sample: np.ndarray, index: int) -> None:
-        if sample.dtype.kind == "f" and np.isnan(sample).any():
-            raise ValueError(f"`{self.name}` holds NaN in {self.where(index)}. Replace it with 0.")
+        if self._can_be_wrong() and not 0 <= sample.min() <= sample.max() < np.inf:
+            wrong = sample[~(np.isfinite(sample) & (sample >= 0))].flat[0]
+            found = "NaN" if np.isnan(wrong) else wrong
+            raise ValueError(
+                f"`{self.name}` holds {found} in {self.where(index)}. Weights must be finite "
+                "numbers from 0; those of 0 leave samples or pixels out of the loss."
+            )
 
     def move(self, sample: np.ndarray, sources: Sources, fill_mode: str) -> np.ndarray:
         """Moves a map as its image was moved; gives a number, which stays, the shape `(1, 1)`."""

@@ -68,7 +68,10 @@ class WrappedArray(LazyArray):
             self.in_memory = array
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return np.asarray(self.array[self._original(index)])
+        sample = self.array[self._original(index)]
+        if isinstance(sample, np.ma.MaskedArray):
+            check_unmasked(self.where(index), sample)
+        return np.asarray(sample)
 
     def take(self, positions: np.ndarray) -> WrappedArray:
         """The samples at some positions, in this order; nothing is read or copied."""
@@ -115,10 +118,21 @@ def check_array(name: str, array: Any, ranks: dict[int, str]) -> None:
             f"shape {tuple(array.shape)}. Images of different sizes make an array of objects; "
             "resize them first."
         )
+    check_unmasked(f"`{name}`", array)
     if len(array.shape) not in ranks:
         raise ValueError(f"{expected}. Received shape {tuple(array.shape)}.")
     if 0 in tuple(array.shape):
         raise ValueError(f"`{name}` holds nothing. Received shape {tuple(array.shape)}.")
+
+
+def check_unmasked(name: str, array: Any) -> None:
+    """Refuses a masked array that hides values, since batches would hold them."""
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        raise ValueError(
+            f"{name} is a masked array, and batches would hold the values that it hides. Replace "
+            "them, for example with `filled(0)`. To leave pixels of masks out of the loss, pass a "
+            "`sample_weight` that is 0 there."
+        )
 
 
 def check_length(name: str, array: Any, num_samples: int) -> None:

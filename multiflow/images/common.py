@@ -101,7 +101,12 @@ def common_mask_form(
         "masks of one number of channels (None for no channel axis)",
         "Turn colours into class numbers with `mask_colors`, or convert the files.",
     )
-    return num_channels, np.result_type(*{header.dtype for header in headers})
+    dtypes = {header.dtype: pair.mask for pair, header in zip(pairs, headers, strict=True)}
+    common = np.result_type(*dtypes)
+    if common.kind == "f" and any(of.kind in "iu" and of.itemsize == 8 for of in dtypes):
+        # Integers above 2**53 would be rounded.
+        _shared_value(dtypes, "masks whose integers fit one dtype", "Save them in one dtype.")
+    return num_channels, common
 
 
 def warn_of_doubtful_pairs(

@@ -10,6 +10,7 @@ from matplotlib import color_sequences
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
+from multiflow import _checks
 from multiflow.augment.brightness import RANGES
 from multiflow.augment.transformer import Transformer
 
@@ -97,7 +98,7 @@ def colour_masks(
     channels_first: bool,
     mask_names: Mapping[Any, str] | None,
 ) -> Layer:
-    """Turns masks of a batch into areas: one for each value but 0, or one for each channel.
+    """Turns masks of a batch into areas: one for each value but an unnamed 0, or for each channel.
 
     Channels that are one-hot in most pixels, and 0 in the others, are taken for classes. More than
     `MAX_CLASSES` values without names are shown on a colour scale.
@@ -123,7 +124,9 @@ def colour_masks(
         found = {channel: masks[..., channel] != 0 for channel in range(masks.shape[-1])}
     else:
         classes = _as_classes(masks)
-        values = np.unique(classes[classes != 0])
+        values = np.unique(classes)
+        if 0 not in (mask_names or {}):
+            values = values[values != 0]
         if len(values) > MAX_CLASSES and not mask_names:
             finite = classes[np.isfinite(classes)]
             scale = ScalarMappable(Normalize(finite.min(), finite.max()), "viridis")
@@ -132,6 +135,14 @@ def colour_masks(
     names = (str((mask_names or {}).get(value, _as_text(value))) for value in found)
     areas = zip(names, _palette(list(found)), found.values(), strict=True)
     return Layer(name, [Area(*area) for area in areas])
+
+
+def can_have_name(masks: np.ndarray, key: Any, *, channels_first: bool) -> bool:
+    """True if masks of this shape and dtype can hold a value, or have a channel, of this name."""
+    num_channels = masks.shape[1 if channels_first else -1] if masks.ndim == 4 else 1
+    if num_channels > 1:
+        return key in range(num_channels)
+    return _checks.can_hold(masks.dtype, key)
 
 
 def _is_one_hot(masks: np.ndarray) -> bool:
@@ -152,7 +163,7 @@ def _as_text(value: Any) -> str:
 def _palette(values: Sequence[Any]) -> list[Any]:
     """A colour for each value; for integers the same one in every batch, unless colours repeat."""
     are_whole = all(float(value).is_integer() for value in values)
-    places = [int(value - 1) % len(PALETTE) for value in values] if are_whole else []
+    places = [(int(value) - 1) % len(PALETTE) for value in values] if are_whole else []
     if len(set(places)) < len(values):
         places = [number % len(PALETTE) for number in range(len(values))]
     return [PALETTE[place] for place in places]

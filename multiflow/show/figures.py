@@ -163,15 +163,19 @@ def _lay_over(axes: Axes, layer: Layer, sample: int, size: tuple[int, ...]) -> N
         colours = pixels[..., np.newaxis] * np.array(to_rgba(area.colour, OPACITY))
         _show_pixels(axes, colours, extent=extent, interpolation="nearest")
         if not pixels.all() and min(pixels.shape) > 1:
-            # An outline shows the area even on ground of the same colour.
-            axes.contour(
-                pixels,
-                levels=[0.5],
-                colors=[area.colour],
-                linewidths=1.5,
-                extent=extent,
-                origin="upper",
-            )
+            _outline(axes, pixels, area.colour, extent)
+
+
+def _outline(axes: Axes, pixels: np.ndarray, colour: Any, extent: tuple[float, ...]) -> None:
+    """Draws the outline of an area, which shows it even on ground of the same colour.
+
+    It lies inside the area, so that it covers no other area, however thin that is.
+    """
+    options: Any = {"extent": extent, "origin": "upper"}
+    line = axes.contour(pixels, levels=[0.5], colors=[colour], linewidths=3, **options)
+    inside = axes.contourf(pixels, levels=[0.5, 1], colors="none", **options)
+    line.set_clip_path(inside.get_paths()[0], axes.transData)
+    inside.remove()
 
 
 def _show_pixels(

@@ -32,13 +32,25 @@ def draw_samples(
         mask_names: None, or names of values or channels of masks, for the legend.
 
     Raises:
-        ValueError: if there are names but no masks, or masks have no rows and columns.
+        ValueError: if there are names but no masks, or names of what no mask can hold; if masks
+            have no rows and columns.
     """
     kinds = list(zip(*masks, strict=True))
     if mask_names is not None and not kinds:
         raise ValueError(
             "`mask_names` are for flows with masks, but this flow has none. Leave `mask_names` out."
         )
+    channels_first = generator.channel_axis == 1
+    arrays = [array for of_batch in masks for _, array in of_batch]
+    for key in mask_names or {}:
+        if not any(
+            colours.can_have_name(array, key, channels_first=channels_first) for array in arrays
+        ):
+            forms = sorted({f"dtype {array.dtype}, shape {array.shape[1:]}" for array in arrays})
+            raise ValueError(
+                "`mask_names` must be names of values that masks can hold, or of channels by their "
+                f"number. Received the key {key!r}, but the masks are of {' and '.join(forms)}."
+            )
     shown = np.concatenate(images)[: len(captions)]
     lowest, highest = (
         np.format_float_positional(float(value), precision=2, trim="-")
@@ -47,12 +59,12 @@ def draw_samples(
     facts = f"{' × '.join(map(str, shown.shape[1:]))}, {shown.dtype}"
     layers = []
     for of_kind in kinds:
-        names, arrays = zip(*of_kind, strict=True)
+        names, of_batches = zip(*of_kind, strict=True)
         layers.append(
             colours.colour_masks(
                 names[0],
-                np.concatenate(arrays)[: len(captions)],
-                channels_first=generator.channel_axis == 1,
+                np.concatenate(of_batches)[: len(captions)],
+                channels_first=channels_first,
                 mask_names=mask_names,
             )
         )

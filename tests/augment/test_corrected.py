@@ -375,10 +375,42 @@ class TestWarnings:
             next(generator.flow(COUNTING[np.newaxis]))
             generator.random_transform(COUNTING)
 
-    def test_by_hand(self) -> None:
-        generator = MultiDirImageDataGenerator()
-        with pytest.warns(UserWarning, match=self.NOT_SQUARE):
-            generator.apply_transform(COUNTING, {"theta": 3})
+    TURNED = "are {} about a point off their centre"
+    SHIFTED = "shifted along the other axis than `height_shift_range` and `width_shift_range` say"
+
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            ({"rotation_range": 9}, TURNED.format("rotated")),
+            ({"shear_range": 9, "zoom_range": 0.3}, TURNED.format("sheared and zoomed")),
+            ({"zoom_range": (0.5, 0.9)}, TURNED.format("zoomed")),
+            ({"width_shift_range": 0.3}, f"are {SHIFTED}"),
+            ({"height_shift_range": [1, 2]}, f"are {SHIFTED}"),
+            (
+                {"rotation_range": 9, "shear_range": 2, "zoom_range": 0.1, "width_shift_range": 1},
+                f"{TURNED.format('rotated, sheared and zoomed')}, and {SHIFTED}",
+            ),
+        ],
+    )
+    def test_tells_of_the_options_in_use(self, arguments: dict[str, Any], told: str) -> None:
+        generator = MultiDirImageDataGenerator(**arguments)
+        with pytest.warns(UserWarning, match=self.NOT_SQUARE) as caught:
+            next(generator.flow(COUNTING[np.newaxis]))
+        assert f"as in Keras, they {told}. Set corrected=True" in str(caught[0].message)
+
+    @pytest.mark.parametrize(
+        ("parameters", "told"),
+        [
+            ({"theta": 3}, TURNED.format("rotated")),
+            ({"shear": 3}, TURNED.format("sheared")),
+            ({"zy": 1.1, "ty": 1}, f"{TURNED.format('zoomed')}, and {SHIFTED}"),
+            ({"tx": 1}, f"are {SHIFTED}"),
+        ],
+    )
+    def test_by_hand(self, parameters: dict[str, Any], told: str) -> None:
+        with pytest.warns(UserWarning, match=self.NOT_SQUARE) as caught:
+            MultiDirImageDataGenerator().apply_transform(COUNTING, parameters)
+        assert f"as in Keras, they {told}. Set corrected=True" in str(caught[0].message)
 
     @pytest.mark.parametrize("threads", [1, 4])
     def test_brightness_of_images_from_zero_to_one(self, threads: int) -> None:

@@ -218,7 +218,13 @@ class TestSources:
 
     def test_class_weight_without_images(self, roots: Any) -> None:
         (roots[0] / "zebras").mkdir()
-        assert flow(roots).class_weight == {0: 0.75, 1: 0.75, 2: 0.75}
+        iterator = flow(roots)
+        assert iterator.num_classes == 4
+        assert iterator.class_weight == {0: 1.0, 1: 1.0, 2: 1.0}
+        uneven = flow([roots[0]])
+        assert uneven.num_classes == 3
+        weights = [uneven.class_weight[label] for label in uneven.classes]
+        assert np.mean(weights) == 1
 
     def test_summary(self, roots: Any) -> None:
         summary = flow({"north": roots[0], "south": roots[1]}).summary()
@@ -396,6 +402,13 @@ class TestErrors:
         generator = MultiDirImageDataGenerator(dtype="uint8")
         with pytest.raises(ValueError, match=r"uint8, which cannot hold those of 257 classes"):
             generator.flow_from_directories([root], class_mode="sparse")
+
+    def test_fill_values_that_the_dtype_cannot_hold(self, root: Any) -> None:
+        """Keras wraps 300 to 44; its own flow goes on to."""
+        generator = MultiDirImageDataGenerator(dtype="uint8", fill_mode="constant", cval=300)
+        with pytest.raises(ValueError, match=r"generator's dtype, uint8, can hold. Received: 300"):
+            generator.flow_from_directories([root])
+        generator.flow_from_directory(root)
 
     def test_numpy_values_are_accepted(self, root: Any) -> None:
         arguments = {"target_size": np.array([8, 8]), "classes": np.array(["bees", "ants"])}

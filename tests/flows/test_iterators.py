@@ -58,6 +58,22 @@ def test_a_copy_and_its_original_are_apart(make: Make) -> None:
     assert copied.lock is not original.lock
 
 
+def test_indices_from_the_end(make_flow: MakeFlow, kind: str) -> None:
+    """In the flows that Keras has, too, they give what Keras gives: parts, or empty batches."""
+    flow = make_flow(kind, {}, shuffle=False)
+    is_of_keras = kind in ("arrays", "directory", "dataframe")
+    same = make_flow(kind, _keras.ImageDataGenerator(), shuffle=False) if is_of_keras else flow
+    for index in range(-3, 3):
+        expected = same[index if is_of_keras else index % 3]
+        assert as_bytes(flow[index]) == as_bytes(expected)
+    assert len(flow[-1][0]) == (0 if is_of_keras else 3)
+    for index in (3, 4) if is_of_keras else (3, 4, -4):
+        message = f"retrieve element {index}, but the Sequence has length 3"
+        for one in (flow, same):
+            with pytest.raises(ValueError, match=message):
+                one[index]
+
+
 def test_options_reach_pydataset(make: Make) -> None:
     iterator = make()
     assert (iterator.workers, iterator.use_multiprocessing, iterator.max_queue_size) == (

@@ -50,6 +50,7 @@ class NamedMasks(NamedTuple):
 
 
 CONSTANT = {"mask_fill_mode": "constant"}
+FILLED = {"fill_mode": "constant"}
 
 
 class KerasPairs:
@@ -484,6 +485,15 @@ class TestOptions:
             saved = np.load(path) if ending == "npy" else np.asarray(Image.open(path))
             np.testing.assert_array_equal(saved, mask)
 
+    @pytest.mark.parametrize("value", [-1, 0, 7, 255, 256, 65535, 65536])
+    def test_saved_masks_of_one_value(self, tmp_path: pathlib.Path, value: int) -> None:
+        masks = np.full((1, 4, 5), value, np.int32)
+        next(flow(masks, np.zeros((1, 4, 5, 1)), save_to_dir=tmp_path))
+        [path] = tmp_path.glob("*_mask.*")
+        assert path.suffix == (".png" if 0 <= value < 65536 else ".npy")
+        saved = np.load(path) if path.suffix == ".npy" else np.asarray(Image.open(path))
+        np.testing.assert_array_equal(saved, masks[0])
+
     @pytest.mark.parametrize("shape", [(1, 9, 3), (8, 1, 3), (1, 1)])
     def test_saved_thin_masks(self, tmp_path: pathlib.Path, shape: tuple[int, ...]) -> None:
         masks = np.arange(np.prod(shape), dtype=np.uint8).reshape(1, *shape)
@@ -553,6 +563,30 @@ class TestLazySources:
         with pytest.raises(ValueError, match=re.escape("`y['cell']` holds NaN in sample 3")):
             next(iterator)
 
+    @pytest.mark.parametrize("value", [-1, np.inf, np.nan])
+    def test_weights_are_told_when_they_are_read(self, value: float) -> None:
+        weights = np.ones((11, 14, 9))
+        weights[3, 0, 0] = value
+        iterator = flow(sample_weight=Lazy(weights), shuffle=False, batch_size=2)
+        next(iterator)
+        with pytest.raises(
+            ValueError, match=r"`sample_weight` holds .* in sample 3\. Weights must"
+        ):
+            next(iterator)
+
+    def test_values_that_are_hidden_are_told_when_they_are_read(self) -> None:
+        """As netCDF4 gives them; masked arrays that hide nothing are arrays."""
+        hidden = np.zeros((11, 14, 9), bool)
+        y = np.ma.MaskedArray(make_masks("uint8"), hidden.copy())
+        for one, other in zip(next(flow(Lazy(y), seed=1)), next(flow(seed=1)), strict=True):
+            assert type(one) is np.ndarray
+            np.testing.assert_array_equal(one, other)
+        y[3, 0, 0] = np.ma.masked
+        iterator = flow(Lazy(y), shuffle=False, batch_size=2)
+        next(iterator)
+        with pytest.raises(ValueError, match=r"sample 3 is a masked array, and .* `filled\(0\)`"):
+            next(iterator)
+
     def test_values_outside_the_classes_are_told_when_they_are_read(self) -> None:
         with pytest.raises(ValueError, match=r"holds the value 6 in sample 0, but num_classes=6"):
             next(flow(Lazy(np.full((11, 14, 9), 6)), shuffle=False, num_classes=6))
@@ -569,6 +603,11 @@ class TestErrors:
             ({"y": {}}, "`y` must hold masks. Received: {}"),
             ({"y": np.zeros(11)}, "(num_samples, height, width, channels). Received shape (11,)"),
             ({"y": np.where(UINT8 > 5, np.nan, 1)}, "`y` holds NaN in sample 0"),
+            ({"y": np.where(UINT8 > 5, -np.inf, 1)}, "`y` holds -inf in sample 0. Masks must be f"),
+            ({"y": [UINT8, np.ma.masked_equal(UINT8, 5)]}, "`y[1]` is a masked array, and batches"),
+            ({"x": np.ma.masked_less(make_images(), 9)}, "`x` is a masked array, and batches"),
+            ({"x": [make_images(), np.ma.masked_less(np.arange(11), 9)]}, "`x[1]` is a masked"),
+            ({"sample_weight": np.ma.masked_less(np.arange(11), 9)}, "`sample_weight` is a masked"),
             ({"x": make_images()[0]}, "`x` must be an array of shape (num_samples, height"),
             ({"x": list(make_images())}, "Received a list of 11 items. Stack a list of images"),
             ({"x": [make_images(), UINT8[1:]]}, "`x[1]` must hold one item for each of the 11"),
@@ -582,6 +621,15 @@ class TestErrors:
             ({"num_classes": 7, "mask_cval": 9, **CONSTANT}, "one of the num_classes=7 classes"),
             ({"mask_cval": 256}, "`y`, masks of dtype uint8, can hold. Received: 256"),
             ({"mask_cval": 0.5}, "Received: 0.5"),
+            ({"mask_cval": -1}, "`y`, masks of dtype uint8, can hold. Received: -1"),
+            ({"mask_cval": 2**70}, "Received: 1180591620717411303424"),
+            (
+                {"y": make_masks("float16"), "mask_cval": 1e5},
+                "of dtype float16, can hold. Received",
+            ),
+            ({"y": UINT8 > 3, "mask_cval": 2}, "masks of dtype bool, can hold. Received: 2"),
+            ({"dtype": "uint8", "cval": 300, **FILLED}, "dtype, uint8, can hold. Received: 300"),
+            ({"dtype": "int16", "cval": 0.5, **FILLED}, '`cval`, with which fill_mode="constant'),
             ({"mask_cval": float("nan")}, "Received: nan"),
             ({"mask_cval": "white"}, "Received: 'white'"),
             ({"mask_fill_mode": "mirror"}, "`mask_fill_mode` must be None or one of"),
@@ -589,6 +637,15 @@ class TestErrors:
             ({"sample_weight": np.ones((11, 9, 14))}, "the (height, width) of the images"),
             ({"sample_weight": np.ones((11, 14))}, "`sample_weight` must be an array of shape"),
             ({"sample_weight": np.full(11, np.nan)}, "`sample_weight` holds NaN in sample 0"),
+            ({"sample_weight": np.full(11, np.inf)}, "`sample_weight` holds inf in sample 0"),
+            (
+                {"sample_weight": np.arange(11) - 10},
+                "holds -10 in sample 0. Weights must be finite",
+            ),
+            (
+                {"sample_weight": np.full((11, 14, 9), -0.5)},
+                "`sample_weight` holds -0.5 in sample 0",
+            ),
             ({"sample_weight": {"a": np.ones(11)}}, "must be one value or have the structure"),
             ({"y": UINT8 * np.nan, "target_size": (2, 2)}, "`y` holds NaN in sample 0"),
             ({"num_classes": 4, "target_size": (2, 2)}, "in sample 0, but num_classes=4"),
@@ -635,6 +692,26 @@ class TestErrors:
         iterator = flow(num_classes=7, mask_preprocessing_function=paint, shuffle=False)
         with pytest.raises(ValueError, match=f"holds the value {value} in sample 0"):
             next(iterator)
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_function_that_makes_no_numbers(self, value: float) -> None:
+        def divide(mask: np.ndarray) -> np.ndarray:
+            return np.where(mask == 5, value, mask).astype("float16")
+
+        found = "NaN" if np.isnan(value) else "inf"
+        message = rf"`y` holds {found} in sample \d+ after `mask_preprocessing_function`\. Masks"
+        with pytest.raises(ValueError, match=message):
+            next(flow(mask_preprocessing_function=divide))
+
+    def test_function_that_mends(self) -> None:
+        broken = np.where(UINT8 == 5, np.nan, UINT8)
+        iterator = flow(broken, mask_preprocessing_function=np.nan_to_num, shuffle=False)
+        np.testing.assert_array_equal(next(iterator)[1], np.where(UINT8 == 5, 0, UINT8))
+
+    def test_fill_values_that_images_can_hold(self) -> None:
+        for cval, dtype in [(255, "uint8"), (-1, "int16"), (np.nan, "float32"), (0.5, "float64")]:
+            next(flow(dtype=dtype, cval=cval, **FILLED))
+        next(flow(dtype="uint8", cval=300))  # not in use
 
     def test_fraction_as_fill_value(self) -> None:
         masks = make_masks("float32")
@@ -724,14 +801,6 @@ class TestInKeras:
         model.fit(flow(sample_weight=np.zeros(11)), verbose=0)
         for one, other in zip(before, model.get_weights(), strict=True):
             np.testing.assert_array_equal(one, other)
-
-    def test_negative_index(self) -> None:
-        iterator = flow(shuffle=False, batch_size=4)
-        np.testing.assert_array_equal(iterator[-1][1], make_masks("uint8")[8:])
-        with pytest.raises(ValueError, match="retrieve element 3"):
-            iterator[3]
-        with pytest.raises(ValueError, match="There is no batch -4; an epoch has 3"):
-            iterator[-4]
 
     def test_options_reach_pydataset(self) -> None:
         generator = MultiDirImageDataGenerator()

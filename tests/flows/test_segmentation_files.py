@@ -246,6 +246,34 @@ class TestReading:
         np.testing.assert_array_equal(batch[0], read(masks / "1.png"))
         assert (batch[1] == -7).all()
 
+    @pytest.mark.parametrize("dtype", ["int8", "int64"])
+    def test_integers_that_meet_in_floats(self, make_pairs: Any, dtype: str) -> None:
+        """NumPy would round 2**53 + 1."""
+        images, masks = make_pairs(["1", "2", "3"])
+        for number, of_file in enumerate(["uint8", "uint64", dtype], start=1):
+            (masks / f"{number}.png").unlink()
+            np.save(masks / f"{number}.npy", np.full((12, 9), 7, of_file))
+        message = rf"integers fit one dtype.*uint64 in .*2\.npy', {dtype} in .*3\.npy'\. Save"
+        with pytest.raises(ValueError, match=message):
+            flow([images], [masks])
+        np.save(masks / "3.npy", np.full((12, 9), 2**53 + 1, "uint64"))
+        assert flow([images], [masks], shuffle=False)[0][1].max() == 2**53 + 1
+
+    def test_infinity_is_told_when_it_is_read(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1"])
+        (masks / "1.png").unlink()
+        np.save(masks / "1.npy", np.full((12, 9), np.inf))
+        with pytest.raises(ValueError, match=r"`y` holds inf in .*1\.npy'\. Masks must be finite"):
+            next(flow([images], [masks]))
+
+    def test_fill_values_are_those_of_the_files(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1"])
+        with pytest.raises(ValueError, match=r"dtype uint8, can hold\. Received: 300"):
+            flow([images], [masks], mask_cval=300)
+        (masks / "1.png").unlink()
+        np.save(masks / "1.npy", np.zeros((12, 9), "int16"))
+        flow([images], [masks], mask_cval=300)
+
     @pytest.mark.parametrize("color", [(1, 2, 3), (255, 255, 255)])
     def test_unlisted_color(self, make_pairs: Any, color: tuple[int, int, int]) -> None:
         images, masks = make_pairs(["1"])

@@ -369,6 +369,19 @@ def test_a_split_far_from_its_fraction_warns_with_the_numbers() -> None:
             generator.flow(np.zeros((10, 1, 1, 1)), subset=subset)
 
 
+@pytest.mark.parametrize(("size", "is_far"), [(99, False), (100, False), (101, True)])
+def test_more_than_five_percentage_points_are_far(size: int, is_far: bool) -> None:
+    groups = ["small"] * size + ["large"] * (1000 - size)
+    generator = MultiDirImageDataGenerator(validation_split=0.05, split_groups=groups)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        flow = generator.flow(np.zeros((1000, 1, 1, 1)), subset="validation")
+    assert flow.n == size
+    assert [f"has {size} of 1000 samples" in str(warning.message) for warning in caught] == (
+        [True] if is_far else []
+    )
+
+
 def test_a_class_that_a_subset_lacks_is_a_warning(make_tree: MakeTree) -> None:
     root = make_tree("root", ["cats/p1_1.png", "cats/p1_2.png", "dogs/p2_1.png", "dogs/p2_2.png"])
     generator = MultiDirImageDataGenerator(

@@ -13,6 +13,7 @@ from multiflow import MultiDirImageDataGenerator
 from multiflow.show import figures
 from multiflow.show.colours import PALETTE, Layer, colour_masks, make_visible
 from multiflow.show.figures import draw, draw_history
+from multiflow.show.samples import draw_samples
 
 RNG = np.random.default_rng(0)
 PLAIN = MultiDirImageDataGenerator()
@@ -121,6 +122,48 @@ class TestMasks:
         assert list(areas_of(masks)) == ["1"]
         assert list(areas_of(masks[..., np.newaxis])) == ["1"]
 
+    @pytest.mark.parametrize("zero", [0, 0.0, False])
+    @pytest.mark.parametrize("dtype", ["bool", "uint8", "float32"])
+    def test_a_named_0_is_an_area_too(self, dtype: str, zero: Any) -> None:
+        masks = np.array([[[0, 1], [1, 0]]], dtype)
+        names = {zero: "Sky", 1: "cell"}
+        for of_kind in (masks, masks[..., np.newaxis], np.eye(2)[masks.astype(int)]):
+            areas = areas_of(of_kind, mask_names=names)
+            assert list(areas) == ["Sky", "cell"]
+            np.testing.assert_array_equal(areas["Sky"], masks == 0)
+            np.testing.assert_array_equal(areas["cell"], masks == 1)
+            sky, cell = layer_of(of_kind, mask_names=names).areas
+            assert cell.colour == PALETTE[0] != sky.colour
+
+    @pytest.mark.parametrize(
+        ("masks", "possible", "impossible"),
+        [
+            (np.zeros((1, 2, 2), bool), [0, 1, True], [2, -1]),
+            (np.zeros((1, 2, 2), "uint8"), [0, 255, 7.0], [256, -1, 0.5, "1", None, 2**70]),
+            (np.zeros((1, 2, 2, 1), "int16"), [-7, 300], [2**15, np.nan, np.inf]),
+            (np.zeros((1, 2, 2), "float32"), [0.5, -3, np.float32(0.1)], [np.nan, np.inf, (1,)]),
+            (np.zeros((1, 2, 2, 3)), [0, 2, 2.0], [3, -1, 0.5, "cell"]),
+        ],
+    )
+    def test_names_of_what_masks_can_hold(
+        self, masks: np.ndarray, possible: list[Any], impossible: list[Any]
+    ) -> None:
+        options = {"generator": PLAIN, "columns": 1}
+        shown: Any = ([np.zeros((1, 2, 2, 3))], [[("", masks)]], [""], "title")
+        for key in possible:
+            draw_samples(*shown, **options, mask_names={key: "name"})
+        for key in impossible:
+            with pytest.raises(ValueError, match=r"`mask_names` must be .* Received the key"):
+                draw_samples(*shown, **options, mask_names={1: "one", key: "name"})
+
+    def test_names_that_one_of_several_masks_can_hold(self) -> None:
+        several = [("cell", np.ones((1, 2, 2), bool)), ("kind", np.ones((1, 2, 2), "uint8"))]
+        options: Any = {"generator": PLAIN, "columns": 1}
+        shown: Any = ([np.zeros((1, 2, 2, 3))], [several], [""], "title")
+        draw_samples(*shown, **options, mask_names={7: "seven"})
+        with pytest.raises(ValueError, match=r"dtype bool, shape \(2, 2\) and dtype uint8, shape"):
+            draw_samples(*shown, **options, mask_names={256: "many"})
+
     def test_names_tell_values_apart(self) -> None:
         large = [1_000_000 + number for number in range(4)]
         assert list(areas_of(np.array([[large]]))) == list(map(str, large))
@@ -202,6 +245,21 @@ def assert_apart(figure: Any, boxes: Any) -> None:
 
 
 class TestFigure:
+    @pytest.mark.parametrize("thin", [1, 3])
+    @pytest.mark.parametrize("side", [40, 200])
+    def test_outlines_cover_no_other_class(self, thin: int, side: int) -> None:
+        """A line of one pixel in a thick class, whichever is drawn first."""
+        masks = np.full((1, side, side), 4 - thin)
+        masks[0, side // 2] = thin
+        layer = layer_of(masks)
+        figure = draw(np.zeros((1, side, side, 3)), [""], title="", columns=1, layers=[layer])
+        buffer = io.BytesIO()
+        figure.savefig(buffer, dpi=300)
+        pixels = np.asarray(Image.open(buffer).convert("RGB")).astype(int)
+        colour = np.multiply(PALETTE[thin - 1], 255)
+        in_full = np.abs(pixels - colour).max(axis=-1) < 60
+        assert in_full.sum() > pixels.shape[1] / 3
+
     def test_grid(self) -> None:
         images = RNG.random((5, 4, 6, 3))
         figure = draw(images, list("abcde"), title="five", columns=3)
