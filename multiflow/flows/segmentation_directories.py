@@ -24,7 +24,6 @@ from multiflow.images.common import (
     warn_of_doubtful_pairs,
 )
 from multiflow.images.files import Decoding, ImageAndArrayFiles, MaskFiles, check_mask_colors
-from multiflow.images.headers import Headers
 from multiflow.images.reading import Reading, check_color_mode
 from multiflow.index.pairs import Pair, Problems, pair_files
 from multiflow.index.roots import resolve_roots, warn_of_missing_sources
@@ -94,13 +93,13 @@ class SegmentationDirectoryIterator(SegmentationIterator):
             self.filepaths,
             decoding,
             common_image_channels(pairs, image_headers, reading.color_mode),
-            Headers(image_headers).take(positions),
+            {pairs[position].image: image_headers[position] for position in positions},
         )
         mask_files = MaskFiles(
             self.mask_filepaths,
             replace(decoding, color_mode=None, interpolation="nearest"),
             *common_mask_form(pairs, mask_headers, mask_colors),
-            Headers(mask_headers).take(positions),
+            {pairs[position].mask: mask_headers[position] for position in positions},
             mask_colors,
         )
         check_cache(reading.cache, [*self.image_directories, *self.mask_directories])

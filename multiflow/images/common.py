@@ -37,12 +37,13 @@ def read_headers(
             return None
 
     images, masks = [], []
+    known: dict[Header, Header] = {}  # so that each is held once
     for pair in with_progress(pairs, len(pairs), "pair", patience=PATIENCE):
         image, mask = read(pair.image, is_mask=False), read(pair.mask, is_mask=True)
         if image is None or mask is None:
             continue
-        images.append(image)
-        masks.append(mask)
+        images.append(known.setdefault(image, image))
+        masks.append(known.setdefault(mask, mask))
         if image.size != mask.size:
             problems.add(
                 "pairs of different size (height, width)",

@@ -13,7 +13,7 @@ import numpy as np
 
 from multiflow.images.arrays import LazyArray
 from multiflow.images.decoding import NUM_CHANNELS, Picture
-from multiflow.images.headers import Headers, array_header, mask_header, read_mask
+from multiflow.images.headers import Header, array_header, mask_header, read_mask
 from multiflow.images.opening import is_numpy_file, open_array, open_picture, reason_of
 from multiflow.images.resize import Size, centred_box, resize
 from multiflow.index.paths import TakenPaths
@@ -49,8 +49,8 @@ class Files(LazyArray):
         decoding: how they become arrays.
         num_channels: the number of channels of every file; None for no channel axis.
         dtype: the dtype of the result.
-        headers: None, or the headers that the files had when the flow was made. A file that has
-            another one when it is read is an error.
+        headers: the header of each file when the flow was made, by its path, as far as known. A
+            file that has another one when it is read is an error.
     """
 
     def __init__(
@@ -59,12 +59,12 @@ class Files(LazyArray):
         decoding: Decoding,
         num_channels: int | None,
         dtype: np.dtype,
-        headers: Headers | None = None,
+        headers: Mapping[str, Header] | None = None,
     ) -> None:
         self.paths = paths
         self.decoding = decoding
         self.dtype = dtype
-        self._headers = headers
+        self._headers = headers or {}
         size = decoding.size
         # Pixels are read and cached with their channels last.
         self.pixel_shape = size if num_channels is None else (*size, num_channels)
@@ -83,7 +83,6 @@ class Files(LazyArray):
         """The files at some positions, in this order."""
         taken = copy.copy(self)
         taken.paths = TakenPaths(self.paths, positions)
-        taken._headers = self._headers and self._headers.take(positions)
         taken.shape = (len(taken.paths), *self.shape[1:])
         return taken
 
@@ -108,19 +107,20 @@ class Files(LazyArray):
         first = self.decoding.channels_first and pixels.ndim == 3
         return np.moveaxis(pixels, -1, 0) if first else pixels
 
-    def _load_array(self, index: int, path: str) -> np.ndarray:
+    def _load_array(self, path: str) -> np.ndarray:
         """The array in an `.npy` file, with any channels last."""
         array = np.array(open_array(path))
         first = self.decoding.channels_first
-        self._compare(index, **array_header(array, channels_first=first)._asdict())
+        self._compare(path, **array_header(array, channels_first=first)._asdict())
         return np.moveaxis(array, 0, -1) if first and array.ndim == 3 else array
 
-    def _compare(self, index: int, **received: Any) -> None:
+    def _compare(self, path: str, **received: Any) -> None:
         """Refuses a file if parts of its header are not what they were when the flow was made."""
-        if self._headers is None:
+        header = self._headers.get(path)
+        if header is None:
             return
         for name, value in received.items():
-            expected = getattr(self._headers[index], name)
+            expected = getattr(header, name)
             if value != expected:
                 change = "" if name == "palette" else f" from {expected} to {value}"
                 raise ValueError(
@@ -161,7 +161,7 @@ class ImageFiles(Files):
         paths: Sequence[str],
         decoding: Decoding,
         num_channels: int | None = None,
-        headers: Headers | None = None,
+        headers: Mapping[str, Header] | None = None,
     ) -> None:
         assert decoding.color_mode is not None
         self._color_mode = decoding.color_mode
@@ -174,7 +174,7 @@ class ImageFiles(Files):
         size, interpolation = self.decoding.size, self.decoding.interpolation
         with self._path_in_errors(index) as path:
             picture = Picture(path, self._color_mode)
-            self._compare(index, size=picture.size)
+            self._compare(path, size=picture.size)
         picture.check_resizing(size, interpolation)
         with self._path_in_errors(index):
             picture.load()
@@ -195,7 +195,7 @@ class ImageAndArrayFiles(ImageFiles):
         if not is_numpy_file(self.paths[index]):
             return super().read_pixels(index)
         with self._path_in_errors(index) as path:
-            array = self._load_array(index, path)
+            array = self._load_array(path)
         return self._resize(array if array.ndim == 3 else array[..., np.newaxis])
 
 
@@ -217,7 +217,7 @@ class MaskFiles(Files):
         decoding: Decoding,
         num_channels: int | None,
         dtype: np.dtype,
-        headers: Headers | None = None,
+        headers: Mapping[str, Header] | None = None,
         colors: Mapping[tuple[int, int, int], int] | None = None,
     ) -> None:
         super().__init__(paths, decoding, num_channels, dtype, headers)
@@ -234,12 +234,12 @@ class MaskFiles(Files):
     def read_pixels(self, index: int) -> np.ndarray:
         """The values of a mask, with any channels last; errors that it causes name it."""
         with self._path_in_errors(index) as path:
-            mask = self._load_array(index, path) if is_numpy_file(path) else self._load(index, path)
+            mask = self._load_array(path) if is_numpy_file(path) else self._load(path)
         return self._resize(mask.astype(self.dtype))
 
-    def _load(self, index: int, path: str) -> np.ndarray:
+    def _load(self, path: str) -> np.ndarray:
         with open_picture(path) as image:
-            self._compare(index, **mask_header(image)._asdict())
+            self._compare(path, **mask_header(image)._asdict())
             if self._colors is None:
                 return read_mask(image)
             return self._classes_of_colors(np.asarray(image.convert("RGB")))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, ImageFile
@@ -84,31 +83,6 @@ class Header(NamedTuple):
     def ignored_orientation(self) -> int:
         """The EXIF orientation that stays to be applied to what is read; 1 if none does."""
         return 1 if self.is_turned else self.orientation
-
-
-class Headers(Sequence[Header]):
-    """The headers of many files, of which each different one is kept once."""
-
-    def __init__(self, headers: Sequence[Header]) -> None:
-        numbers: dict[Header, int] = {}
-        self._numbers = np.array(
-            [numbers.setdefault(header, len(numbers)) for header in headers], np.int32
-        )
-        self._different = list(numbers)
-
-    def take(self, positions: np.ndarray) -> Headers:
-        """The headers at some positions, in this order."""
-        taken = Headers([])
-        taken._numbers, taken._different = self._numbers[positions], self._different
-        return taken
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self._different[number] for number in self._numbers[index]]
-        return self._different[self._numbers[index]]
 
 
 def read_header(path: str, *, channels_first: bool, is_mask: bool) -> Header:

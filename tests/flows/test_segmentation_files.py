@@ -582,6 +582,13 @@ class TestFilesThatChange:
         training = flow([images], [masks], subset="training", **options)
         assert len(training[0][0]) == 4
 
+    def test_paths_that_a_user_sets_are_compared_with_nothing(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1"])
+        iterator = flow([images], [masks])
+        Image.new("RGB", (20, 20)).save(images / "2.png")
+        iterator.filepaths[0] = str(images / "2.png")
+        assert not iterator[0][0].any()
+
 
 @pytest.mark.parametrize("kind", ["images", "masks"])
 def test_pipes_do_not_block(make_pairs: Any, kind: str) -> None:

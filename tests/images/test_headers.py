@@ -13,7 +13,7 @@ from pngs import png
 from tiffs import WHITE_IS_ZERO, tiff
 
 from multiflow.images.files import Decoding, MaskFiles
-from multiflow.images.headers import Headers, array_header, read_header
+from multiflow.images.headers import read_header
 
 VALUES = np.arange(12, dtype=np.uint8).reshape(3, 4)
 COLOURS = np.dstack([VALUES, VALUES // 2, 2 * VALUES])
@@ -88,8 +88,7 @@ def path(tmp_path: pathlib.Path) -> pathlib.Path:
 def masks_in(path: pathlib.Path) -> MaskFiles:
     header = read_header(str(path), channels_first=False, is_mask=True)
     decoding = Decoding(header.size, None, "nearest", False, False)
-    headers = Headers([header])
-    return MaskFiles([str(path)], decoding, header.num_channels, header.dtype, headers)
+    return MaskFiles([str(path)], decoding, header.num_channels, header.dtype, {str(path): header})
 
 
 @pytest.mark.parametrize("name", KEPT)
@@ -161,13 +160,3 @@ def test_ignored_orientation(path: pathlib.Path, form: str) -> None:
 def test_damaged_exif_turns_nothing(path: pathlib.Path) -> None:
     path.write_bytes(encoded(VALUES, "PNG", exif=b"Exif\0\0no TIFF"))
     assert read_header(str(path), channels_first=False, is_mask=False).orientation == 1
-
-
-def test_headers_are_kept_once() -> None:
-    first, second = (
-        array_header(np.zeros(shape), channels_first=False) for shape in ((3, 4), (4, 3))
-    )
-    headers = Headers([first, second, first])
-    assert [*headers] == [first, second, first]
-    assert [*headers.take(np.array([1, 2]))] == [second, first]
-    assert headers[1:] == [second, first]
