@@ -126,8 +126,8 @@ class MultiDirImageDataGenerator(Transformer):
             sample. Groups are str, int or other hashables. The split comes as near to
             `validation_split`, over all samples, as whole groups allow, with neither subset empty.
             The first groups of all class folders alike are for validation, or, with a `split_seed`,
-            those that it chooses. Make both subsets with the same roots and classes. Deep-copied
-            or pickled flows do not keep this function.
+            those that it chooses. Make both subsets with the same roots and classes, in any order.
+            Deep-copied or pickled flows do not keep this function.
         rng: `"keras"` for NumPy's global generator; or `"per_sample"`, with which the parameters of
             a sample depend only on the flow's `seed`, the epoch and the sample's position in the
             flow, and the order of an epoch on the seed and the epoch. Batches are then the same for
@@ -163,7 +163,7 @@ class MultiDirImageDataGenerator(Transformer):
             machine and SciPy's is used; without `corrected`, once when an image that is not square
             is warped, and once when `brightness_range` meets values from 0 to 1; from flows, if a
             split by `split_seed` or `split_groups` is more than 5 percentage points off
-            `validation_split`, or leaves a class out of a subset.
+            `validation_split`, leaves a class out of a subset, or is that of some `classes` only.
 
     Example:
     >>> import numpy as np
@@ -516,7 +516,7 @@ class MultiDirImageDataGenerator(Transformer):
         fetching = Workers(workers, use_multiprocessing, max_queue_size)
         flow = DataFrameIterator.adopt(iterator, subset, fetching)
         if own_subset is not None:
-            flow.take_subset(own_subset)
+            flow.take_subset(own_subset, dataframe.get(y_col))
         flow.fill_cache(cache)
         return flow
 

@@ -16,7 +16,7 @@ from multiflow.flows.files import FileFlow
 from multiflow.flows.flow import Flow
 from multiflow.flows.options import Batching, Saving, Workers
 from multiflow.images.reading import Reading
-from multiflow.index.classes import class_folders_in, resolve_classes
+from multiflow.index.classes import class_folders_in, left_out_folders, resolve_classes
 from multiflow.index.listing import ImageIndex, index_images
 from multiflow.index.paths import JoinedPaths
 from multiflow.index.roots import Source, resolve_sources, warn_of_missing_sources
@@ -24,6 +24,7 @@ from multiflow.index.splitting import (
     Split,
     check_not_empty,
     choose_subset,
+    warn_of_left_out_classes,
     warn_of_missing_classes,
 )
 from multiflow.show.summary import Summary
@@ -137,6 +138,11 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
             paths=JoinedPaths(self.directory, found.paths),
         )
         warn_of_missing_classes(split, found.labels, list(self.class_indices), positions)
+        if split.groups is not None and split.fraction:  # which cross class folders
+            roots = [source.root for source in found.sources]
+            warn_of_left_out_classes(
+                left_out_folders(roots, found.folders, self.white_list_formats)
+            )
         self._take(positions)
 
     def _check(self, found: ImageIndex) -> None:

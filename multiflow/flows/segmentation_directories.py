@@ -124,7 +124,7 @@ class SegmentationDirectoryIterator(SegmentationIterator):
             split,
             subset,
             len(pairs),
-            strata=np.array([pair.source for pair in pairs], int),
+            strata=np.array([pair.stratum for pair in pairs], int),
             names=lambda: (pair.name for pair in pairs),
             paths=[pair.image for pair in pairs],
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from multiflow import _checks
@@ -13,6 +13,29 @@ from multiflow.index.roots import Source
 def class_folders_in(root: Any) -> list[str]:
     """The names of the folders in `root`, sorted."""
     return sorted(name for name in os.listdir(root) if os.path.isdir(os.path.join(root, name)))
+
+
+def left_out_folders(
+    roots: Iterable[Any], folders: Iterable[str], formats: tuple[str, ...]
+) -> list[str]:
+    """The class folders of the roots, sorted, that are not among `folders` and hold an image.
+
+    Hidden folders do not count; they are seldom meant to be classes.
+    """
+    named = {os.path.normpath(folder).split(os.sep)[0] for folder in folders}
+    return sorted(
+        {
+            folder
+            for root in ([] if os.curdir in named else roots)
+            for folder in class_folders_in(root)
+            if not (folder in named or folder.startswith("."))
+            and _holds_image(os.path.join(root, folder), formats)
+        }
+    )
+
+
+def _holds_image(folder: str, formats: tuple[str, ...]) -> bool:
+    return any(name.lower().endswith(formats) for _, _, names in os.walk(folder) for name in names)
 
 
 def resolve_classes(classes: Any, sources: Sequence[Source]) -> dict[str, list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from multiflow import _checks
 from multiflow.index.paths import CompactPaths
-from multiflow.index.roots import Source
+from multiflow.index.roots import Source, ranks
 from multiflow.progress import PATIENCE, with_progress
 
 # Keras' own words: scripts filter this warning by its text.
@@ -29,15 +29,18 @@ class ImageIndex:
 
     Attributes:
         sources: the roots.
+        folders: the class folders that were looked for in each root.
         paths: the paths of the images, relative to the common parent of the roots.
         labels: int32 array of shape `(num_images,)`, the label of each image.
         source_indices: int32 array of shape `(num_images,)`, the position of each image's root.
         folder_indices: int32 array of shape `(num_images,)`, the number of each image's class
-            folder, counted over all roots.
+            folder, counted over all roots, which are sorted for it, as their folders are: the
+            order in which roots and classes are given does not count.
         unreadable: the errors of folders that could not be listed.
     """
 
     sources: Sequence[Source]
+    folders: Sequence[str]
     paths: CompactPaths
     labels: np.ndarray
     source_indices: np.ndarray
@@ -53,7 +56,7 @@ class ImageIndex:
 
 def index_images(
     sources: Sequence[Source],
-    folders: Iterable[str],
+    folders: Sequence[str],
     folder_labels: Mapping[str, int],
     *,
     formats: tuple[str, ...],
@@ -69,7 +72,7 @@ def index_images(
         follow_links: whether to enter symbolic links to folders inside class folders.
     """
     paths = CompactPaths()
-    labels, source_indices, counts = [], [], []
+    labels, source_indices, counts, folder_keys = [], [], [], []
     unreadable: list[OSError] = []
     places = list(itertools.product(enumerate(sources), folders))
     for (position, source), folder in with_progress(
@@ -83,15 +86,17 @@ def index_images(
             labels.append(folder_labels[name])
             source_indices.append(position)
             counts.append(len(images))
+            folder_keys.append((source.place, folder))
             paths.extend(os.path.join(source.prefix, name), images)
     for _ in range(paths.count_ending(".tiff")):
         _checks.warn(TIFF_WARNING)
     return ImageIndex(
         sources,
+        folders,
         paths,
         np.repeat(np.array(labels, np.int32), counts),
         np.repeat(np.array(source_indices, np.int32), counts),
-        np.repeat(np.arange(len(counts), dtype=np.int32), counts),
+        np.repeat(ranks(folder_keys), counts),
         [error for error in unreadable if not isinstance(error, _ABSENT)],
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from multiflow.index.listing import list_images
-from multiflow.index.roots import Source
+from multiflow.index.roots import Source, ranks
 
 NUM_NAMED = 10  # how many paths of one kind an error names
 
@@ -22,12 +22,15 @@ class Pair(NamedTuple):
         mask: the path of the mask.
         source: the position of the image's root among the roots.
         name: the path of the image below its root, with `/`.
+        stratum: the number of the image's root, if roots are sorted: the order in which they are
+            given does not count.
     """
 
     image: str
     mask: str
     source: int
     name: str
+    stratum: int
 
 
 @dataclass
@@ -80,6 +83,7 @@ def pair_files(
         return list_images(root, formats, follow_links, note)
 
     pairs = []
+    strata = ranks([source.place for source in sources]).tolist()
     for position, (source, mask_root) in enumerate(zip(sources, mask_roots, strict=True)):
         image_root = os.fspath(source.root)
         masks = _masks_by_key(relative_paths(mask_root), mask_path is None, problems)
@@ -89,7 +93,8 @@ def pair_files(
             path = os.path.join(image_root, image)
             if key in masks:
                 mask = os.path.join(mask_root, masks[key])
-                pairs.append(Pair(path, mask, position, image.replace(os.sep, "/")))
+                name = image.replace(os.sep, "/")
+                pairs.append(Pair(path, mask, position, name, strata[position]))
             else:
                 asked = "" if mask_path is None else f" (`mask_path` gave {key!r})"
                 problems.add("images without a mask", f"{path!r}{asked}")
