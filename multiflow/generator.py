@@ -68,7 +68,7 @@ class MultiDirImageDataGenerator(Transformer):
     - `keep_aspect_ratio`: bool, whether images are cropped around their centre to the ratio of
       `target_size` before they are resized.
     - `follow_links`: bool, whether to enter symbolic links to folders below the roots. Links to
-      files, and class folders that are links, are always followed.
+      files, and class folders that are links, are always followed; loops in Keras' flow alone.
     - `cache`: None; or `"memory"` or a folder, to decode and resize all images now and keep them,
       `height * width * channels` bytes each, so that no epoch decodes them again. A folder, which
       is created if missing, also serves later runs with the same files and arguments; its files
@@ -427,8 +427,9 @@ class MultiDirImageDataGenerator(Transformer):
             OSError: if an image cannot be read; at once with `cache`, else in its batch.
 
         Warns:
-            UserWarning: if a folder in `classes` is in no root, a hidden folder became a class, a
-                folder cannot be read, or a root has no image at all, or none in the subset.
+            UserWarning: if a folder in `classes` is in no root, a hidden folder became a class,
+                files are left out for their extension or lie in no class folder, a folder cannot be
+                read or is there twice, or a root has no image, or none in the subset.
 
         Example:
         >>> import tempfile
@@ -666,12 +667,11 @@ class MultiDirImageDataGenerator(Transformer):
             ValueError: if roots overlap; if images lack masks, masks lack images, a file cannot be
                 read, or sizes differ within pairs (one error names the first ten paths of each
                 kind); if a mask holds NaN, a colour that `mask_colors` does not list, or a value
-                outside `num_classes` (when it is read); if another argument has a value that is not
-                listed above.
+                outside `num_classes` (when read); if another argument has a value not listed above.
 
         Warns:
             UserWarning: if masks are JPEG files, which do not keep values, or mix bits, grey levels
-                and palettes; if a root holds no pair, or none in the subset.
+                and palettes; if files are left out for the extension; if a root has no pair in use.
 
         Example:
         >>> import tempfile

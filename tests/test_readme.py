@@ -131,6 +131,9 @@ class TestErrors:
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).save(path)
+        for name in ("mixed/ants/2.webp", "loose/1.png", "loose/ants/1.png"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
         pathlib.Path("damaged/ants").mkdir(parents=True)
         pathlib.Path("damaged/ants/1.png").write_bytes(b"no image")
         generator = MultiDirImageDataGenerator(rotation_range=30, brightness_range=(0.5, 1))
@@ -166,6 +169,8 @@ class TestErrors:
             "do not fit": lambda: pairs(["root"], ["masks"]),
             "colour": lambda: next(pairs(["root/ants"], ["masks"], mask_colors={(0, 0, 0): 0})),
             "holds the value": lambda: generator.flow_segmentation(images, masks, num_classes=2),
+            "extension": lambda: folders(["mixed"]),
+            "directly in": lambda: folders(["loose"]),
             "take part": part_of_the_classes,
             "one group": one_group,
             "not square": lambda: next(generator.flow(images * 255)),

@@ -17,6 +17,7 @@ from multiflow.flows.flow import Flow
 from multiflow.flows.options import Batching, Saving, Workers
 from multiflow.images.reading import Reading
 from multiflow.index.classes import class_folders_in, left_out_folders, resolve_classes
+from multiflow.index.left_out import LeftOut
 from multiflow.index.listing import ImageIndex, index_images
 from multiflow.index.paths import JoinedPaths
 from multiflow.index.roots import Source, resolve_sources, warn_of_missing_sources
@@ -194,10 +195,11 @@ class MultiDirectoryIterator(DirectoryIterator):
         self.directory, sources = resolve_sources(directory)
         self.directories = [source.root for source in sources]
         self.source_names = [source.name for source in sources]
-        class_folders = resolve_classes(classes, sources)
+        class_folders = resolve_classes(classes, sources, self.white_list_formats)
         self.num_classes = len(class_folders)
         self.class_indices = {name: label for label, name in enumerate(class_folders)}
-        return index_images(
+        left_out = LeftOut()
+        found = index_images(
             sources,
             [folder for folders in class_folders.values() for folder in folders],
             {
@@ -207,7 +209,10 @@ class MultiDirectoryIterator(DirectoryIterator):
             },
             formats=self.white_list_formats,
             follow_links=follow_links,
+            left_out=left_out,
         )
+        left_out.warn(self.white_list_formats)
+        return found
 
     def _use(self, found: ImageIndex) -> None:
         super()._use(found)

@@ -38,11 +38,14 @@ def _holds_image(folder: str, formats: tuple[str, ...]) -> bool:
     return any(name.lower().endswith(formats) for _, _, names in os.walk(folder) for name in names)
 
 
-def resolve_classes(classes: Any, sources: Sequence[Source]) -> dict[str, list[str]]:
+def resolve_classes(
+    classes: Any, sources: Sequence[Source], formats: tuple[str, ...]
+) -> dict[str, list[str]]:
     """The folders of each class, in the order of the labels.
 
     Without `classes`, the sorted union of the class folders over all roots. Warns of a named
-    folder that is in no root, and of a hidden folder that became a class.
+    folder that is in no root; and, without `classes`, of a hidden folder that became a class, and
+    of images, files that end in one of the `formats`, beside the class folders.
     """
     roots = [os.fspath(source.root) for source in sources]
     class_folders = check_classes(classes)
@@ -63,7 +66,26 @@ def resolve_classes(classes: Any, sources: Sequence[Source]) -> dict[str, list[s
                 f"The hidden folder {os.path.join(holder, folder)!r} became a class. "
                 "Delete it, or name the wanted classes with `classes`."
             )
+    if union:
+        _warn_of_loose_images(folders_by_root, formats)
     return {folder: [folder] for folder in union}
+
+
+def _warn_of_loose_images(
+    folders_by_root: Mapping[str, Sequence[str]], formats: tuple[str, ...]
+) -> None:
+    places = []
+    for root, folders in folders_by_root.items():
+        names = [name for name in os.listdir(root) if name.lower().endswith(formats)]
+        loose = {name for name in names if not name.startswith(".")}.difference(folders)
+        if loose:
+            places.append(f"{len(loose)} in {root!r} (such as {min(loose)!r})")
+    if places:
+        _checks.warn(
+            "Images that lie directly in a root belong to no class and were left out: "
+            f"{', '.join(places)}. Move them into a class folder, or name the wanted folders with "
+            "`classes`."
+        )
 
 
 def check_classes(classes: Any) -> dict[str, list[str]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
 import numpy as np
 
 from multiflow import _checks
+from multiflow.index.left_out import Entry, LeftOut
 from multiflow.index.paths import CompactPaths
 from multiflow.index.roots import Source, ranks
 from multiflow.progress import PATIENCE, with_progress
@@ -61,6 +62,7 @@ def index_images(
     *,
     formats: tuple[str, ...],
     follow_links: bool,
+    left_out: LeftOut | None = None,
 ) -> ImageIndex:
     """Lists the images: source by source, folder by folder, each as Keras lists it.
 
@@ -70,6 +72,7 @@ def index_images(
         folder_labels: the label of each class folder.
         formats: accepted endings of file names, given in lower case, accepted in any case.
         follow_links: whether to enter symbolic links to folders inside class folders.
+        left_out: takes note of what is left out; None, as in Keras, to follow links that lead back.
     """
     paths = CompactPaths()
     labels, source_indices, counts, folder_keys = [], [], [], []
@@ -79,7 +82,7 @@ def index_images(
         places, len(places), "folder", patience=PATIENCE
     ):
         class_folder = os.path.join(source.root, folder)
-        images = list_images(class_folder, formats, follow_links, unreadable.append)
+        images = list_images(class_folder, formats, follow_links, unreadable.append, left_out)
         if images:
             # Keras names a file after the last part of its class folder.
             name = os.path.basename(class_folder)
@@ -106,13 +109,30 @@ def list_images(
     formats: tuple[str, ...],
     follow_links: bool,
     on_error: Callable[[OSError], None],
+    left_out: LeftOut | None = None,
+    *,
+    may_repeat: bool = False,
 ) -> list[str]:
-    """The paths, below `folder`, of the images in it; a missing folder holds none."""
+    """The paths, below `folder`, of the images in it; a missing folder holds none.
+
+    Args:
+        folder: the folder.
+        formats: accepted endings of file names, given in lower case, accepted in any case.
+        follow_links: whether to enter symbolic links to folders.
+        on_error: takes the errors of folders that cannot be listed.
+        left_out: takes note of what is left out; None, as in Keras, to follow links that lead back.
+        may_repeat: whether folders may be there twice, by links, without a note.
+    """
     found: list[str] = []
-    walk = os.walk(folder, onerror=on_error, followlinks=follow_links)
+    walk: Iterable[Entry] = os.walk(folder, onerror=on_error, followlinks=follow_links)
+    if left_out is not None:
+        walk = left_out.watch(folder, walk, may_repeat=may_repeat)
     for path, _, names in sorted(walk, key=itemgetter(0)):
         names.sort()
         images = [n for n in names if n.endswith(formats) or n.lower().endswith(formats)]
         subfolder = path.removeprefix(folder).lstrip(os.sep)
+        if left_out is not None and len(images) < len(names):
+            taken = set(images)
+            left_out.note_files(folder, subfolder, (n for n in names if n not in taken))
         found += [os.path.join(subfolder, name) for name in images] if subfolder else images
     return found

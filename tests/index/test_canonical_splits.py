@@ -62,10 +62,10 @@ def given_otherwise(roots: list[pathlib.Path], rng: random.Random) -> tuple[Any,
 
 
 @UNEVEN
-@pytest.mark.parametrize("first_seed", range(0, 240, 60))
+@pytest.mark.parametrize("first_seed", [0, 40])
 def test_roots_and_classes_in_any_order(first_seed: int) -> None:
     """Run with other seeds, this found 177 of 1,173 trees whose subsets shared files."""
-    for seed in range(first_seed, first_seed + 60):
+    for seed in range(first_seed, first_seed + 40):
         rng = random.Random(seed)
         with tempfile.TemporaryDirectory() as folder:
             roots = write_random_roots(pathlib.Path(folder), rng)
