@@ -69,7 +69,7 @@ class MultiDirImageDataGenerator(Transformer):
     - `keep_aspect_ratio`: bool, whether images are cropped around their centre to the ratio of
       `target_size` before they are resized.
     - `follow_links`: bool, whether to enter symbolic links to folders below the roots. Links to
-      files, and class folders that are links, are always followed.
+      files, and class folders that are links, are always followed; loops in Keras' flow alone.
     - `cache`: None; or `"memory"` or a folder, to decode all images now and keep them, a byte for
       each 8-bit value. Batches stay the same. A folder, created if missing, also serves later runs
       with the same arguments and files; those that were changed, moved or copied are read anew.
@@ -127,8 +127,8 @@ class MultiDirImageDataGenerator(Transformer):
             sample. Groups are str, int or other hashables. The split comes as near to
             `validation_split`, over all samples, as whole groups allow, with neither subset empty.
             The first groups of all class folders alike are for validation, or, with a `split_seed`,
-            those that it chooses. Make both subsets with the same roots and classes. Deep-copied
-            or pickled flows do not keep this function.
+            those that it chooses. Make both subsets with the same roots and classes, in any order.
+            Deep-copied or pickled flows do not keep this function.
         rng: `"keras"` for NumPy's global generator; or `"per_sample"`, with which the parameters of
             a sample depend only on the flow's `seed`, the epoch and the sample's position in the
             flow, and the order of an epoch on the seed and the epoch. Batches are then the same for
@@ -163,7 +163,7 @@ class MultiDirImageDataGenerator(Transformer):
             machine and SciPy's is used; without `corrected`, once when an image that is not square
             is warped, and once when `brightness_range` meets values from 0 to 1; from flows, if a
             split by `split_seed` or `split_groups` is more than 5 percentage points off
-            `validation_split`, or leaves a class out of a subset.
+            `validation_split`, leaves a class out of a subset, or is that of some `classes` only.
 
     Example:
     >>> import numpy as np
@@ -427,8 +427,9 @@ class MultiDirImageDataGenerator(Transformer):
             OSError: if an image cannot be read; at once with `cache`, else in its batch.
 
         Warns:
-            UserWarning: if a folder in `classes` is in no root, a hidden folder became a class, a
-                folder cannot be read, or a root has no image at all, or none in the subset.
+            UserWarning: if a folder in `classes` is in no root, a hidden folder became a class,
+                files are left out for their extension or lie in no class folder, a folder cannot be
+                read or is there twice, or a root has no image, or none in the subset.
 
         Example:
         >>> import tempfile
@@ -516,7 +517,7 @@ class MultiDirImageDataGenerator(Transformer):
         fetching = Workers(workers, use_multiprocessing, max_queue_size)
         flow = DataFrameIterator.adopt(iterator, subset, fetching)
         if own_subset is not None:
-            flow.take_subset(own_subset)
+            flow.take_subset(own_subset, dataframe.get(y_col))
         flow.fill_cache(cache)
         return flow
 
@@ -665,13 +666,12 @@ class MultiDirImageDataGenerator(Transformer):
             FileNotFoundError, NotADirectoryError: if a root or `save_to_dir` is no folder.
             ValueError: if roots overlap; if images lack masks, masks lack images, a file cannot be
                 read, or pairs differ in size or orientation (one error names the first ten paths of
-                each kind); if a mask holds NaN, infinity, a colour that `mask_colors` does not
-                list, or a value outside `num_classes` (when it is read); if integers of masks fit
-                no common dtype; if another argument is wrong.
+                each kind); if a mask holds NaN, infinity, a colour not in `mask_colors` or a value
+                outside `num_classes`; if masks fit no common dtype; if another argument is wrong.
 
         Warns:
             UserWarning: if masks are compressed with loss, mix bits, grey levels and palettes, or
-                lack the EXIF orientation of images; if a root holds no pair, or none of the subset.
+                lack the EXIF orientation of images; if files are left out, or all of a root.
 
         Example:
         >>> import tempfile

@@ -126,10 +126,14 @@ class TestErrors:
         """What to do wrong, by a word of the message that it leads to."""
         monkeypatch.chdir(tmp_path)
         rng = np.random.default_rng(0)
-        for name in ("root/ants/1.png", "root/.ipynb_checkpoints/1.png", "masks/1.png"):
+        several = [f"many/{label}/{n}.png" for label in "abc" for n in range(5)]
+        for name in ("root/ants/1.png", "root/.ipynb_checkpoints/1.png", "masks/1.png", *several):
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).save(path)
+        for name in ("mixed/ants/2.webp", "loose/1.png", "loose/ants/1.png"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
         pathlib.Path("damaged/ants").mkdir(parents=True)
         pathlib.Path("damaged/ants/1.png").write_bytes(b"no image")
         generator = MultiDirImageDataGenerator(rotation_range=30, brightness_range=(0.5, 1))
@@ -148,6 +152,10 @@ class TestErrors:
             of_one = MultiDirImageDataGenerator(**split, split_groups=["one"] * 5)
             return of_one.flow(images, subset="training")
 
+        def part_of_the_classes() -> Any:
+            grouped = MultiDirImageDataGenerator(**split, split_groups=str)
+            grouped.flow_from_directory("many", classes=["a", "b"], subset="training")
+
         return {
             "single folder": lambda: folders("root"),
             "does not exist": lambda: folders(["missing"]),
@@ -161,6 +169,9 @@ class TestErrors:
             "do not fit": lambda: pairs(["root"], ["masks"]),
             "colour": lambda: next(pairs(["root/ants"], ["masks"], mask_colors={(0, 0, 0): 0})),
             "holds the value": lambda: generator.flow_segmentation(images, masks, num_classes=2),
+            "extension": lambda: folders(["mixed"]),
+            "directly in": lambda: folders(["loose"]),
+            "take part": part_of_the_classes,
             "one group": one_group,
             "not square": lambda: next(generator.flow(images * 255)),
             "makes it black": lambda: generator.apply_transform(images[0], {"brightness": 0.5}),

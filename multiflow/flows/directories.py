@@ -16,7 +16,8 @@ from multiflow.flows.files import FileFlow
 from multiflow.flows.flow import Flow
 from multiflow.flows.options import Batching, Saving, Workers
 from multiflow.images.reading import Reading
-from multiflow.index.classes import class_folders_in, resolve_classes
+from multiflow.index.classes import class_folders_in, left_out_folders, resolve_classes
+from multiflow.index.left_out import LeftOut
 from multiflow.index.listing import ImageIndex, index_images
 from multiflow.index.paths import JoinedPaths
 from multiflow.index.roots import Source, resolve_sources, warn_of_missing_sources
@@ -24,6 +25,7 @@ from multiflow.index.splitting import (
     Split,
     check_not_empty,
     choose_subset,
+    warn_of_left_out_classes,
     warn_of_missing_classes,
 )
 from multiflow.show.summary import Summary
@@ -138,6 +140,11 @@ class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
             paths=JoinedPaths(self.directory, found.paths),
         )
         warn_of_missing_classes(split, found.labels, list(self.class_indices), positions)
+        if split.groups is not None and split.fraction:  # which cross class folders
+            roots = [source.root for source in found.sources]
+            warn_of_left_out_classes(
+                left_out_folders(roots, found.folders, self.white_list_formats)
+            )
         self._take(positions)
 
     def _check(self, found: ImageIndex) -> None:
@@ -191,10 +198,11 @@ class MultiDirectoryIterator(DirectoryIterator):
         self.directory, sources = resolve_sources(directory)
         self.directories = [source.root for source in sources]
         self.source_names = [source.name for source in sources]
-        class_folders = resolve_classes(classes, sources)
+        class_folders = resolve_classes(classes, sources, self.white_list_formats)
         self.num_classes = len(class_folders)
         self.class_indices = {name: label for label, name in enumerate(class_folders)}
-        return index_images(
+        left_out = LeftOut()
+        found = index_images(
             sources,
             [folder for folders in class_folders.values() for folder in folders],
             {
@@ -204,7 +212,10 @@ class MultiDirectoryIterator(DirectoryIterator):
             },
             formats=self.white_list_formats,
             follow_links=follow_links,
+            left_out=left_out,
         )
+        left_out.warn(self.white_list_formats)
+        return found
 
     def _use(self, found: ImageIndex) -> None:
         super()._use(found)

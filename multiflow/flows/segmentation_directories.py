@@ -127,7 +127,7 @@ class SegmentationDirectoryIterator(SegmentationIterator):
             split,
             subset,
             len(pairs),
-            strata=sources,
+            strata=np.array([pair.stratum for pair in pairs], int),
             names=lambda: (pair.name for pair in pairs),
             paths=[pair.image for pair in pairs],
         )

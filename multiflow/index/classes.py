@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from multiflow import _checks
@@ -15,11 +15,37 @@ def class_folders_in(root: Any) -> list[str]:
     return sorted(name for name in os.listdir(root) if os.path.isdir(os.path.join(root, name)))
 
 
-def resolve_classes(classes: Any, sources: Sequence[Source]) -> dict[str, list[str]]:
+def left_out_folders(
+    roots: Iterable[Any], folders: Iterable[str], formats: tuple[str, ...]
+) -> list[str]:
+    """The class folders of the roots, sorted, that are not among `folders` and hold an image.
+
+    Hidden folders do not count; they are seldom meant to be classes.
+    """
+    named = {os.path.normpath(folder).split(os.sep)[0] for folder in folders}
+    return sorted(
+        {
+            folder
+            for root in ([] if os.curdir in named else roots)
+            for folder in class_folders_in(root)
+            if not (folder in named or folder.startswith("."))
+            and _holds_image(os.path.join(root, folder), formats)
+        }
+    )
+
+
+def _holds_image(folder: str, formats: tuple[str, ...]) -> bool:
+    return any(name.lower().endswith(formats) for _, _, names in os.walk(folder) for name in names)
+
+
+def resolve_classes(
+    classes: Any, sources: Sequence[Source], formats: tuple[str, ...]
+) -> dict[str, list[str]]:
     """The folders of each class, in the order of the labels.
 
     Without `classes`, the sorted union of the class folders over all roots. Warns of a named
-    folder that is in no root, and of a hidden folder that became a class.
+    folder that is in no root; and, without `classes`, of a hidden folder that became a class, and
+    of images, files that end in one of the `formats`, beside the class folders.
     """
     roots = [os.fspath(source.root) for source in sources]
     class_folders = check_classes(classes)
@@ -40,7 +66,26 @@ def resolve_classes(classes: Any, sources: Sequence[Source]) -> dict[str, list[s
                 f"The hidden folder {os.path.join(holder, folder)!r} became a class. "
                 "Delete it, or name the wanted classes with `classes`."
             )
+    if union:
+        _warn_of_loose_images(folders_by_root, formats)
     return {folder: [folder] for folder in union}
+
+
+def _warn_of_loose_images(
+    folders_by_root: Mapping[str, Sequence[str]], formats: tuple[str, ...]
+) -> None:
+    places = []
+    for root, folders in folders_by_root.items():
+        names = [name for name in os.listdir(root) if name.lower().endswith(formats)]
+        loose = {name for name in names if not name.startswith(".")}.difference(folders)
+        if loose:
+            places.append(f"{len(loose)} in {root!r} (such as {min(loose)!r})")
+    if places:
+        _checks.warn(
+            "Images that lie directly in a root belong to no class and were left out: "
+            f"{', '.join(places)}. Move them into a class folder, or name the wanted folders with "
+            "`classes`."
+        )
 
 
 def check_classes(classes: Any) -> dict[str, list[str]]:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from multiflow.index.left_out import LeftOut
 from multiflow.index.listing import list_images
-from multiflow.index.roots import Source
+from multiflow.index.roots import Source, ranks
 
 NUM_NAMED = 10  # how many paths of one kind an error names
 
@@ -22,12 +23,15 @@ class Pair(NamedTuple):
         mask: the path of the mask.
         source: the position of the image's root among the roots.
         name: the path of the image below its root, with `/`.
+        stratum: the number of the image's root, if roots are sorted: the order in which they are
+            given does not count.
     """
 
     image: str
     mask: str
     source: int
     name: str
+    stratum: int
 
 
 @dataclass
@@ -62,6 +66,9 @@ def pair_files(
 ) -> list[Pair]:
     """The pairs, source by source, in the order in which Keras lists the images.
 
+    Warns of files that were left out for their extension, and of links that lead back or double
+    images; several folders of images may share one of masks.
+
     Args:
         sources: the roots of the images.
         mask_roots: the root of the masks of each source.
@@ -72,24 +79,28 @@ def pair_files(
         mask_path: function from the path of an image, relative to its root, to the path of its
             mask, relative to the root of the masks; None if they differ in the extension only.
     """
+    left_out = LeftOut()
 
-    def relative_paths(root: str) -> list[str]:
+    def relative_paths(root: str, *, may_repeat: bool = False) -> list[str]:
         def note(error: OSError) -> None:
             problems.add("folders that cannot be read", f"{error.filename!r} ({error.strerror})")
 
-        return list_images(root, formats, follow_links, note)
+        return list_images(root, formats, follow_links, note, left_out, may_repeat=may_repeat)
 
     pairs = []
+    strata = ranks([source.place for source in sources]).tolist()
     for position, (source, mask_root) in enumerate(zip(sources, mask_roots, strict=True)):
         image_root = os.fspath(source.root)
-        masks = _masks_by_key(relative_paths(mask_root), mask_path is None, problems)
         images = relative_paths(image_root)
+        mask_paths = relative_paths(mask_root, may_repeat=True)
+        masks = _masks_by_key(mask_paths, mask_path is None, problems)
         keys = [_key_of_image(image, mask_path) for image in images]
         for image, key in zip(images, keys, strict=True):
             path = os.path.join(image_root, image)
             if key in masks:
                 mask = os.path.join(mask_root, masks[key])
-                pairs.append(Pair(path, mask, position, image.replace(os.sep, "/")))
+                name = image.replace(os.sep, "/")
+                pairs.append(Pair(path, mask, position, name, strata[position]))
             else:
                 asked = "" if mask_path is None else f" (`mask_path` gave {key!r})"
                 problems.add("images without a mask", f"{path!r}{asked}")
@@ -98,6 +109,7 @@ def pair_files(
             if times_used[key] != 1:
                 kind = "masks of several images" if times_used[key] else "masks without an image"
                 problems.add(kind, repr(os.path.join(mask_root, mask)))
+    left_out.warn(formats)
     return pairs
 
 

@@ -8,6 +8,8 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from multiflow import _checks
 
 
@@ -17,6 +19,11 @@ class Source(NamedTuple):
     name: str
     root: Any
     prefix: str
+
+    @property
+    def place(self) -> list[str]:
+        """What roots are sorted by where the order in which they are given may not count."""
+        return self.prefix.split(os.sep)
 
 
 def resolve_sources(directories: Any, argument: str = "directories") -> tuple[Any, list[Source]]:
@@ -152,6 +159,18 @@ def check_disjoint(roots: Sequence[Any], argument: str) -> None:
                 f"`{argument}` names {inner_root!r}, which {relation} {outer_root!r}: "
                 "its files would count double. Name only one of the two."
             )
+
+
+def ranks(keys: Sequence[Any]) -> np.ndarray:
+    """The rank of each key, from 0 for the smallest; equal ones stay in their order.
+
+    Example:
+    >>> ranks(["b", "a", "b"]).tolist()
+    [1, 0, 2]
+    """
+    rank = np.empty(len(keys), np.int32)
+    rank[sorted(range(len(keys)), key=keys.__getitem__)] = np.arange(len(keys))
+    return rank
 
 
 def warn_of_missing_sources(

@@ -67,13 +67,15 @@ def choose_subset(
     By default the first `fraction` of each stratum, rounded down, is for validation, as in Keras.
     With a seed, each stratum is shuffled first. Groups are kept whole, over all strata, and the
     number of validation samples comes as near to the fraction as groups allow. Labels play no part:
-    a flow without labels divides its samples in the same way.
+    a flow without labels divides its samples in the same way. Nor does the order of strata: samples
+    of one stratum stay in their order, strata count in the order of their numbers.
 
     Args:
         split: how to divide.
         subset: `"training"`, `"validation"`, or None for all samples.
         num_samples: the number of samples.
         strata: int array, the stratum of each sample; each is divided by itself. One by default.
+            Numbers that do not depend on the order of roots and classes make subsets that do not.
         names: function that returns a name for each sample, by default its position. A sample's
             place in the shuffled order depends on the seed and its name alone.
         paths: the path of each sample, for a function in `groups`; None if samples have no path.
@@ -91,13 +93,18 @@ def choose_subset(
         return order
     if strata is None:
         strata = np.zeros(num_samples, int)
+    # All is sorted by stratum, divided, and put back: roots in another order change nothing.
+    by_stratum = np.argsort(strata, kind="stable")
     if split.seed is not None:
-        order = _shuffled(split.seed, order if names is None else names())
+        hashes = _hashes(split.seed, order if names is None else names())
+        order = np.argsort(hashes[by_stratum], kind="stable")
     if split.groups is None or not split.fraction:
-        is_validation = _divide_strata(split.fraction, strata, order)
+        is_chosen = _divide_strata(split.fraction, strata[by_stratum], order)
     else:
         groups = group_numbers(split.groups, num_samples, paths)
-        is_validation = divide_groups(split.fraction, groups, strata, order)
+        is_chosen = divide_groups(split.fraction, groups[by_stratum], strata[by_stratum], order)
+    is_validation = np.empty(num_samples, bool)
+    is_validation[by_stratum] = is_chosen
     share = is_validation.mean()
     if not split.is_keras and abs(share - split.fraction) > TOLERANCE:
         _checks.warn(
@@ -139,6 +146,17 @@ def warn_of_missing_classes(
         )
 
 
+def warn_of_left_out_classes(left_out: Sequence[str]) -> None:
+    """Warns of classes that `classes` leaves out, where this changes the subsets of the others."""
+    if left_out:
+        named = ", ".join(map(repr, left_out[:10])) + (", …" if len(left_out) > 10 else "")
+        _checks.warn(
+            f"`classes` leaves out {named}. Which samples are for validation depends on all that "
+            "take part, so that a file may be in both subsets if their flows have other classes: "
+            "pass the same ones for both subsets."
+        )
+
+
 def _count_classes(labels: Iterable[Any], num_classes: int) -> np.ndarray:
     flat = itertools.chain.from_iterable(
         label if isinstance(label, list) else [label] for label in labels
@@ -146,15 +164,15 @@ def _count_classes(labels: Iterable[Any], num_classes: int) -> np.ndarray:
     return np.bincount(np.fromiter(flat, int), minlength=num_classes)
 
 
-def _shuffled(seed: int, names: Iterable[Any]) -> np.ndarray:
-    """The positions of names, sorted by a hash of the seed and the name."""
+def _hashes(seed: int, names: Iterable[Any]) -> np.ndarray:
+    """A hash of the seed and the name, for each name, by which samples are shuffled."""
     # NumPy may change how its generators shuffle; a hash stays the same on all machines.
     key = str(int(seed)).encode()
     hashes = [
         hashlib.blake2b(str(name).encode("utf-8", "surrogatepass"), digest_size=8, key=key).digest()
         for name in names
     ]
-    return np.argsort(np.frombuffer(b"".join(hashes), ">u8"), kind="stable")
+    return np.frombuffer(b"".join(hashes), ">u8")
 
 
 def _divide_strata(fraction: float, strata: np.ndarray, order: np.ndarray) -> np.ndarray:
