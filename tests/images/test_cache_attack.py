@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import pathlib
+import pickle
 import re
 import resource
 import signal
@@ -209,8 +210,6 @@ def flip(path: pathlib.Path, position: int) -> None:
 
 
 def pickle_of(cached: Any) -> Any:
-    import pickle
-
     return pickle.loads(pickle.dumps(cached))
 
 
@@ -271,6 +270,13 @@ def test_planted(
     assert failed == (in_the_way or (not ending and plant is plant_folder))
     assert target.read_bytes() == b"precious"
     assert not target.with_name("missing").exists()
+
+
+def test_a_link_to_a_cache_is_not_followed(files: Any, folder: Any, path: pathlib.Path) -> None:
+    elsewhere = path.rename(folder.with_name(path.name))
+    path.symlink_to(elsewhere)
+    assert_equal(cache_files(files, folder, 1), files)
+    assert not path.is_symlink()
 
 
 @contextlib.contextmanager
