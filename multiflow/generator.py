@@ -155,8 +155,8 @@ class MultiDirImageDataGenerator(Transformer):
     Raises:
         TypeError, ValueError: if an argument does not have the form above; of those up to `dtype`,
             only `data_format`, `validation_split`, `zoom_range` and `brightness_range` are checked,
-            as in Keras. Flows with a `subset` raise them if `split_groups` gives a sample no group,
-            or all samples the same.
+            as in Keras, and with `rng="per_sample"` all ranges: finite numbers up to 2**52. Flows
+            with a `subset`, if `split_groups` gives a sample no group, or all samples the same.
 
     Warns:
         UserWarning: once, if the compiled warp of the extra `fast` differs from SciPy's on this
