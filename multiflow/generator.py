@@ -302,6 +302,7 @@ class MultiDirImageDataGenerator(Transformer):
         >>> [part.shape for part in next(flow)]
         [(4, 32, 48, 3), (4,)]
         """
+        fetching = Workers(workers, use_multiprocessing, max_queue_size)
         split = Split.of(self)
         own_subset = None if split.is_keras else subset
         if own_subset is not None:
@@ -313,7 +314,6 @@ class MultiDirImageDataGenerator(Transformer):
             save_to_dir, save_prefix, save_format,
             ignore_class_split, subset if own_subset is None else None,
         )  # fmt: skip
-        fetching = Workers(workers, use_multiprocessing, max_queue_size)
         return ArrayIterator.adopt(iterator, subset, fetching)
 
     def flow_from_directory(
@@ -506,6 +506,7 @@ class MultiDirImageDataGenerator(Transformer):
         Found 3 validated image filenames.
         >>> folder.cleanup()
         """
+        fetching = Workers(workers, use_multiprocessing, max_queue_size)
         own_subset = None if Split.of(self).is_keras else subset
         iterator = super().flow_from_dataframe(
             dataframe, directory, x_col, y_col, weight_col,
@@ -513,7 +514,6 @@ class MultiDirImageDataGenerator(Transformer):
             save_to_dir, save_prefix, save_format,
             subset if own_subset is None else None, interpolation, validate_filenames, **kwargs,
         )  # fmt: skip
-        fetching = Workers(workers, use_multiprocessing, max_queue_size)
         flow = DataFrameIterator.adopt(iterator, subset, fetching)
         if own_subset is not None:
             flow.take_subset(own_subset)

@@ -273,7 +273,7 @@ def _ranges(generator: Any, choices: Container[str]) -> dict[str, tuple[Any, Any
 
 def check_rng(rng: Any) -> None:
     """Refuses an unknown `rng`."""
-    if rng not in ("keras", "per_sample"):
+    if not _checks.is_one_of(rng, ("keras", "per_sample")):
         raise ValueError(f'`rng` must be "keras" or "per_sample". Received: {rng!r}')
 
 

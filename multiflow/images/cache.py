@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import PIL
 
-from multiflow import extras
+from multiflow import _checks, extras
 from multiflow.images.arrays import LazyArray
 from multiflow.images.files import Files
 from multiflow.parallel import run_all
@@ -79,7 +79,7 @@ def check_cache(cache: Any, roots: Sequence[Any]) -> None:
         cache: what was received.
         roots: the folders that are searched for images; the cache must not lie in them.
     """
-    if cache is None or cache == "memory":
+    if _checks.is_one_of(cache, (None, "memory")):
         return
     if not isinstance(cache, (str, os.PathLike)) or not os.fspath(cache):
         raise TypeError(f'`cache` must be None, "memory" or a folder. Received: {cache!r}')
