@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Container
 from numbers import Integral, Real
 from typing import Any
 
@@ -18,9 +19,23 @@ def warn(message: str) -> None:
     warnings.warn(message, stacklevel=level)
 
 
+def is_integer(number: Any, least: float, most: float = float("inf")) -> bool:
+    """True for an integer within limits; True and False are none."""
+    return (
+        isinstance(number, Integral)
+        and not isinstance(number, bool)
+        and least <= int(number) <= most
+    )
+
+
+def is_one_of(value: Any, choices: Container[str | None]) -> bool:
+    """True for a str or None among the choices; other objects may not even be comparable."""
+    return (value is None or isinstance(value, str)) and value in choices
+
+
 def check_positive(name: str, number: Any) -> None:
     """Refuses anything but a positive integer."""
-    if isinstance(number, bool) or not isinstance(number, Integral) or int(number) < 1:
+    if not is_integer(number, 1):
         raise ValueError(f"`{name}` must be a positive integer. Received: {number!r}")
 
 
@@ -43,15 +58,15 @@ def can_hold(dtype: Any, number: Any) -> bool:
 
 def check_seed(seed: Any, name: str = "seed") -> None:
     """Refuses a seed that NumPy's global generator would refuse, too."""
-    if seed is not None and not (isinstance(seed, Integral) and 0 <= int(seed) < 2**32):
+    if seed is not None and not is_integer(seed, 0, 2**32 - 1):
         raise ValueError(
             f"`{name}` must be None or an integer from 0 to 2**32 - 1. Received: {seed!r}"
         )
 
 
 def check_flag(name: str, flag: Any) -> None:
-    """Refuses anything but True and False."""
-    if flag not in (True, False):
+    """Refuses anything but True and False, or 1 and 0."""
+    if not (isinstance(flag, (Integral, np.bool_)) and int(flag) in (0, 1)):
         raise TypeError(f"`{name}` must be True or False. Received: {flag!r}")
 
 

@@ -155,8 +155,8 @@ class MultiDirImageDataGenerator(Transformer):
     Raises:
         TypeError, ValueError: if an argument does not have the form above; of those up to `dtype`,
             only `data_format`, `validation_split`, `zoom_range` and `brightness_range` are checked,
-            as in Keras. Flows with a `subset` raise them if `split_groups` gives a sample no group,
-            or all samples the same.
+            as in Keras, and with `rng="per_sample"` all ranges: finite numbers up to 2**52. Flows
+            with a `subset`, if `split_groups` gives a sample no group, or all samples the same.
 
     Warns:
         UserWarning: once, if the compiled warp of the extra `fast` differs from SciPy's on this
@@ -302,6 +302,7 @@ class MultiDirImageDataGenerator(Transformer):
         >>> [part.shape for part in next(flow)]
         [(4, 32, 48, 3), (4,)]
         """
+        fetching = Workers(workers, use_multiprocessing, max_queue_size)
         split = Split.of(self)
         own_subset = None if split.is_keras else subset
         if own_subset is not None:
@@ -313,7 +314,6 @@ class MultiDirImageDataGenerator(Transformer):
             save_to_dir, save_prefix, save_format,
             ignore_class_split, subset if own_subset is None else None,
         )  # fmt: skip
-        fetching = Workers(workers, use_multiprocessing, max_queue_size)
         return ArrayIterator.adopt(iterator, subset, fetching)
 
     def flow_from_directory(
@@ -507,6 +507,7 @@ class MultiDirImageDataGenerator(Transformer):
         Found 3 validated image filenames.
         >>> folder.cleanup()
         """
+        fetching = Workers(workers, use_multiprocessing, max_queue_size)
         own_subset = None if Split.of(self).is_keras else subset
         iterator = super().flow_from_dataframe(
             dataframe, directory, x_col, y_col, weight_col,
@@ -514,7 +515,6 @@ class MultiDirImageDataGenerator(Transformer):
             save_to_dir, save_prefix, save_format,
             subset if own_subset is None else None, interpolation, validate_filenames, **kwargs,
         )  # fmt: skip
-        fetching = Workers(workers, use_multiprocessing, max_queue_size)
         flow = DataFrameIterator.adopt(iterator, subset, fetching)
         if own_subset is not None:
             flow.take_subset(own_subset, dataframe.get(y_col))

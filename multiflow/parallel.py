@@ -7,8 +7,9 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from numbers import Integral
 from typing import Any, TypeVar
+
+from multiflow import _checks
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -67,7 +68,7 @@ def run_all(
 
 def check_threads(threads: Any) -> None:
     """Refuses a `threads` that is neither None nor a positive integer."""
-    if threads is not None and not (isinstance(threads, Integral) and int(threads) > 0):
+    if threads is not None and not _checks.is_integer(threads, 1):
         raise ValueError(f"`threads` must be None or a positive integer. Received: {threads!r}")
 
 

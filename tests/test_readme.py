@@ -98,7 +98,7 @@ class TestSurprises:
         names = after("per_sample")
         flow = names["flow"]
         assert flow.workers == 4
-        assert flow.state_dict() == {"epoch": 3, "batch": 2}
+        assert flow.state_dict() == {"epoch": 3, "batch": 2, "batch_size": 32}
 
     def test_corrected_geometry(self, after: Any) -> None:
         names = after("theta")

@@ -7,14 +7,14 @@ import itertools
 import os
 import random
 import threading
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from multiflow import _keras
+from multiflow import _checks, _keras
 from multiflow.picks import Picks
 
 Parameters = dict[str, Any]
@@ -33,6 +33,8 @@ _CONSTANTS: Parameters = {
     "brightness": None,
 }
 _PLACES = {name: place for place, name in enumerate(_CONSTANTS)}
+# The largest number in a range: up to it, numbers from [0, 1) reach every integer and each sign.
+LARGEST = 2.0**52
 # The purpose of random numbers, a part of the counter of their Philox generator.
 _FOR_ORDER, _FOR_TRANSFORM = 0, 1
 
@@ -57,6 +59,7 @@ class Stream(threading.local):
 
     def samples_in_turn(self, seed: int) -> AbstractContextManager[None]:
         """In this context, the thread's draws are for the samples 0, 1, 2 and so on."""
+        _checks.check_seed(seed)
         samples = itertools.count()
         return self.numbers_from(lambda: _sample_numbers(seed, 0, next(samples)))
 
@@ -68,6 +71,7 @@ class Stream(threading.local):
             shape: the shape of the image.
             seed: None, or a seed, on which alone the parameters then depend.
         """
+        _checks.check_seed(seed)
         if seed is not None:
             numbers = _sample_numbers(seed, 0, 0)
         elif self._next_numbers is not None:
@@ -196,9 +200,9 @@ def _parameters_of(generator: Any, shape: tuple[int, ...], numbers: np.ndarray) 
         for name, (low, high) in _ranges(generator, choices).items()
     }
     for name, values in choices.items():
-        either_way = np.concatenate([np.negative(values), values])
-        places = (numbers[:, _PLACES[name]] * len(either_way)).astype(int)
-        drawn[name] = either_way[places].tolist()
+        count = len(values)
+        places = (numbers[:, _PLACES[name]] * (2 * count)).astype(int).tolist()
+        drawn[name] = [values[n - count] if n >= count else -values[n] for n in places]
     return _finish(generator, shape, drawn)
 
 
@@ -231,14 +235,14 @@ def _shifts(generator: Any) -> dict[str, tuple[Any, int]]:
     }
 
 
-def _choices(generator: Any) -> dict[str, np.ndarray]:
+def _choices(generator: Any) -> dict[str, Sequence[Any]]:
     """The values from which Keras chooses each shift; an integer `n` stands for `range(n)`."""
     return {
-        name: np.arange(int(shift_range))
+        name: range(int(shift_range))
         if isinstance(shift_range, Integral)
-        else np.asarray(shift_range)
+        else np.asarray(shift_range).tolist()
         for name, (shift_range, _) in _shifts(generator).items()
-        if shift_range and not isinstance(shift_range, (float, np.floating))
+        if shift_range and (isinstance(shift_range, Integral) or not isinstance(shift_range, Real))
     }
 
 
@@ -269,8 +273,40 @@ def _ranges(generator: Any, choices: Container[str]) -> dict[str, tuple[Any, Any
 
 def check_rng(rng: Any) -> None:
     """Refuses an unknown `rng`."""
-    if rng not in ("keras", "per_sample"):
+    if not _checks.is_one_of(rng, ("keras", "per_sample")):
         raise ValueError(f'`rng` must be "keras" or "per_sample". Received: {rng!r}')
+
+
+def check_ranges(generator: Any) -> None:
+    """Refuses ranges from which `rng="per_sample"` cannot draw; Keras finds out when it draws."""
+    named = {
+        name: [getattr(generator, name)]
+        for name in ("rotation_range", "shear_range", "channel_shift_range")
+    }
+    named["zoom_range"] = generator.zoom_range
+    named["brightness_range"] = generator.brightness_range or []
+    for name in ("width_shift_range", "height_shift_range"):
+        shift = getattr(generator, name)
+        is_list = isinstance(shift, Sequence) and not isinstance(shift, (str, bytes))
+        named[name] = shift if is_list else [shift]
+        if isinstance(shift, Integral) and int(shift) < 0:
+            raise ValueError(
+                f"`{name}`, an integer n, stands for the pixels range(n) with a random sign, so "
+                f"that it must not be negative. Received: {shift!r}"
+            )
+    for name, numbers in named.items():
+        if not all(map(_is_drawable, numbers)):
+            raise ValueError(
+                f'With rng="per_sample", `{name}` must hold finite numbers, and none beyond 2**52. '
+                f"Received: {getattr(generator, name)!r}"
+            )
+
+
+def _is_drawable(number: Any) -> bool:
+    try:
+        return isinstance(number, Real) and abs(float(number)) <= LARGEST
+    except OverflowError:
+        return False
 
 
 class _ForkGuard:

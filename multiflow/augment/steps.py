@@ -31,8 +31,9 @@ def apply(generator: Any, image: np.ndarray, parameters: Parameters, move: Move)
     """
     channel_axis = generator.channel_axis - 1
     if move.matrix is not None:
+        image = np.asarray(image, image.dtype.newbyteorder("="))
         # One plane per channel, as in Keras: the memory layout decides how means round.
-        planes = np.empty((image.shape[channel_axis], *move.size), image.dtype.newbyteorder("="))
+        planes = np.empty((image.shape[channel_axis], *move.size), image.dtype)
         warp = Warp(move.matrix, generator.interpolation_order, generator.fill_mode, generator.cval)
         warp_image(np.moveaxis(image, channel_axis, 2), np.moveaxis(planes, 0, 2), warp)
         image = np.moveaxis(planes, 0, channel_axis)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from multiflow import _checks, _keras
-from multiflow.augment.draws import Stream
+from multiflow.augment.draws import Stream, check_ranges
 from multiflow.augment.move import Move
 from multiflow.augment.steps import (
     apply,
@@ -31,6 +31,8 @@ class Transformer(_keras.ImageDataGenerator):
     def __init__(self, *arguments: Any) -> None:
         self._one_time_warnings = _checks.OneTimeWarnings()
         super().__init__(*arguments)
+        if self.rng == "per_sample":
+            check_ranges(self)
 
     def get_random_transform(self, img_shape: Any, seed: int | None = None) -> dict[str, Any]:
         """Random parameters for an image, as Keras draws them, or for a sample of a flow.

@@ -6,6 +6,7 @@ Images are arrays of shape `(height, width, channels)`, even if channels come fi
 from __future__ import annotations
 
 import functools
+import math
 import threading
 import warnings
 from numbers import Integral
@@ -22,6 +23,9 @@ FLOATS = (np.float32, np.float64)
 NUM_CHECKS = 300
 # Positions in compiled loops are 32-bit integers.
 MAX_VALUES = 2**31 - 1
+# Coordinates farther outside of an image are rounded in ways that the loops do not know. From 2**63
+# on, SciPy's integers overflow: with "wrap", or above order 1, it then may read foreign memory.
+MAX_COORDINATE = 2.0**31
 
 _IDENTITY = np.eye(2)
 _LEVELS = np.arange(256.0)
@@ -58,11 +62,10 @@ def warp_image(image: np.ndarray, target: np.ndarray, warp: Warp) -> None:
             first.
         warp: the options of the warp.
     """
-    if _is_copy(image, target, warp):
+    is_known = _is_known(image.shape, warp)
+    if is_known and _is_copy(image, target, warp):
         _copy(image, target, warp)
-        return
-    kernels = _kernels_for(image.dtype, target.dtype, image.shape[2])
-    if kernels and _fits_kernels(image.size, warp):
+    elif is_known and (kernels := _kernels_for(image.dtype, target.dtype, image.shape[2])):
         _warp_compiled(kernels, image, target, warp)
     else:
         _warp_with_scipy(image, target, warp)
@@ -79,8 +82,7 @@ def warp_positions(size: tuple[int, int], warp: Warp) -> np.ndarray:
         Integer array of shape `size`: positions in the flattened image, or `OUTSIDE` where
         `"constant"` fills.
     """
-    kernels = _kernels_for(np.uint8, np.float32, 1)
-    if kernels and _fits_kernels(size[0] * size[1], warp):
+    if _is_known(size, warp) and (kernels := _kernels_for(np.uint8, np.float32, 1)):
         return _positions_compiled(kernels, size, warp)
     numbers = np.arange(size[0] * size[1]).reshape(*size, 1)
     positions = np.empty_like(numbers)
@@ -121,7 +123,6 @@ def _is_copy(image: np.ndarray, target: np.ndarray, warp: Warp) -> bool:
     matrix = warp.matrix
     return (
         matrix[0, 0] == 1
-        and _is_known(warp)
         and target.dtype in FLOATS
         and bool((matrix[:, :2] == _IDENTITY).all())
         and not (matrix[:, 2] % 1).any()
@@ -145,19 +146,18 @@ def _copy(image: np.ndarray, target: np.ndarray, warp: Warp) -> None:
     _rescale(target, warp)
 
 
-def _fits_kernels(num_values: int, warp: Warp) -> bool:
-    """True if the compiled loops can do a warp of an image of this many values."""
-    return (
-        _is_known(warp)
-        and num_values <= MAX_VALUES
-        and bool(np.abs(warp.matrix).max() < MAX_VALUES)
-    )
+def _is_known(shape: tuple[int, ...], warp: Warp) -> bool:
+    """True if this module can do the warp of an image itself, and need not leave it to SciPy.
 
-
-def _is_known(warp: Warp) -> bool:
-    """True if this module knows the order and the fill mode, and need not leave them to SciPy."""
+    It knows some orders and fill modes, and no coordinates far outside the image.
+    """
     is_low = isinstance(warp.order, Integral) and 0 <= int(warp.order) <= 1
-    return is_low and warp.fill_mode in FILL_MODES
+    return (
+        is_low
+        and warp.fill_mode in FILL_MODES
+        and math.prod(shape) <= MAX_VALUES
+        and bool((np.abs(warp.matrix) @ (*shape[:2], 1)).max() < MAX_COORDINATE)
+    )
 
 
 def _warp_compiled(kernels: Any, image: np.ndarray, target: np.ndarray, warp: Warp) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator, Mapping
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -228,8 +227,9 @@ class Cursor(_keras.Iterator):
         """The position of `next`, for `load_state_dict` of an iterator made in the same way.
 
         Returns:
-            Dict with `"epoch"`, from 0, and `"batch"`, the number of batches of this epoch that
-            `next` has returned.
+            Dict of ints: `"epoch"`, from 0; `"batch"`, the number of batches of this epoch that
+            `next` has returned; and `"batch_size"`, since batches of another size begin at other
+            samples.
 
         Raises:
             ValueError: without `rng="per_sample"`, or without a `seed`, since the position then
@@ -243,7 +243,7 @@ class Cursor(_keras.Iterator):
         >>> flow, other = (generator.flow(images, batch_size=4, seed=1) for _ in range(2))
         >>> _ = next(flow)
         >>> flow.state_dict()
-        {'epoch': 0, 'batch': 1}
+        {'epoch': 0, 'batch': 1, 'batch_size': 4}
         >>> other.load_state_dict(flow.state_dict())
         >>> np.array_equal(next(flow), next(other))
         True
@@ -253,6 +253,7 @@ class Cursor(_keras.Iterator):
             return {
                 "epoch": self.epoch,
                 "batch": self._batches_per_epoch if self._is_finished else self.batch_index,
+                "batch_size": int(self.batch_size),
             }
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
@@ -266,33 +267,41 @@ class Cursor(_keras.Iterator):
         returns, so that `fit` goes on there, in mid-epoch, too.
 
         Args:
-            state: what `state_dict` returned.
+            state: what `state_dict` returned. `"batch_size"` must be that of this iterator; it may
+                be another or missing if `"batch"` is 0, where batches of all sizes begin.
 
         Raises:
-            ValueError: if `state` is no state of such an iterator, without `rng="per_sample"`, or
-                without a `seed`.
+            ValueError: if `state` is no state of such an iterator, or counts batches of another
+                size; without `rng="per_sample"`, or without a `seed`.
 
         Example:
         >>> import numpy as np
         >>> from multiflow import MultiDirImageDataGenerator
         >>> generator = MultiDirImageDataGenerator(rotation_range=30, rng="per_sample")
         >>> flow = generator.flow(np.zeros((10, 8, 8, 3)), batch_size=4, seed=1)
-        >>> flow.load_state_dict({"epoch": 2, "batch": 1})
+        >>> flow.load_state_dict({"epoch": 2, "batch": 1, "batch_size": 4})
         >>> flow.epoch, len(next(flow))
         (2, 4)
         """
         self._check_has_state()
         count = self._batches_per_epoch
-        if not (
+        is_state = (
             isinstance(state, Mapping)
-            and state.keys() == {"epoch", "batch"}
-            and all(isinstance(number, Integral) for number in state.values())
-            and 0 <= int(state["epoch"]) < 2**64
-            and 0 <= int(state["batch"]) <= count
-        ):
+            and state.keys() | {"batch_size"} == {"epoch", "batch", "batch_size"}
+            and all(_checks.is_integer(number, 0) for number in state.values())
+            and int(state["epoch"]) < 2**64
+        )
+        if is_state and state["batch"] and state.get("batch_size") != self.batch_size:
             raise ValueError(
-                '`state` must be what `state_dict` returned: a dict of "epoch" and "batch", two '
-                "integers from 0, the second "
+                f"`state` must count batches of {self.batch_size}, as this iterator makes them, in "
+                f'"batch_size". Received: {state!r}. Its batch begins at another sample here: make '
+                'the iterator with the `batch_size` of the state; or set "batch" to 0, to begin '
+                "its epoch anew."
+            )
+        if not is_state or state["batch"] > count:
+            raise ValueError(
+                '`state` must be what `state_dict` returned: a dict of "epoch", "batch" and '
+                '"batch_size", integers from 0, the second '
                 f"up to the {count} batches of an epoch. Received: {state!r}"
             )
         with self.lock:

@@ -24,11 +24,15 @@ from multiflow.index.roots import Source, resolve_sources, warn_of_missing_sourc
 from multiflow.index.splitting import (
     Split,
     check_not_empty,
+    check_subset,
     choose_subset,
     warn_of_left_out_classes,
     warn_of_missing_classes,
 )
 from multiflow.show.summary import Summary
+
+# Those of Keras' `DirectoryIterator`, in the order of the documentation.
+CLASS_MODES = ("categorical", "sparse", "binary", "input", None)
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,15 @@ class Folders:
     class_mode: str | None
     follow_links: bool
     subset: str | None
+
+    def check(self) -> None:
+        """Refuses values that Keras accepts or names otherwise; `classes` are checked with them."""
+        if not _checks.is_one_of(self.class_mode, CLASS_MODES):
+            raise ValueError(
+                f"`class_mode` must be one of {list(CLASS_MODES)}. Received: {self.class_mode!r}"
+            )
+        _checks.check_flag("follow_links", self.follow_links)
+        check_subset(self.subset)
 
 
 class DirectoryIterator(FileFlow, _keras.DirectoryIterator):
@@ -189,7 +202,7 @@ class MultiDirectoryIterator(DirectoryIterator):
     def __init__(
         self, directories: Any, image_data_generator: Transformer, **arguments: Any
     ) -> None:
-        for options in ("reading", "batching", "saving"):
+        for options in ("folders", "reading", "batching", "saving"):
             arguments[options].check()
         check_fill_value(image_data_generator)
         super().__init__(directories, image_data_generator, **arguments)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-import operator
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,9 @@ from multiflow.picks import Picks
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from typing_extensions import Self
+
+# The most draws of a sample in one figure.
+MAX_DRAWS = 1000
 
 
 def forgotten_groups(path: str) -> Any:
@@ -341,7 +344,8 @@ class Flow(Cursor):
 
         Raises:
             IndexError: if there is no such sample.
-            ImportError, TypeError, ValueError: as in `show`.
+            ImportError, TypeError, ValueError: as in `show`; if `index` is no integer, or `count`
+                more than 1000.
 
         Example:
         >>> import numpy as np
@@ -353,8 +357,12 @@ class Flow(Cursor):
         ['as it is', 'draw 1', 'draw 2']
         """
         _checks.check_positive("count", count)
+        if count > MAX_DRAWS:
+            raise ValueError(f"`count` must be at most {MAX_DRAWS}. Received: {count!r}")
         _check_layout(columns, mask_names)
-        if not -self.n <= operator.index(index) < self.n:
+        if not isinstance(index, Integral):
+            raise TypeError(f"`index` must be an integer. Received: {index!r}")
+        if not -self.n <= int(index) < self.n:
             raise IndexError(
                 f"`index` must be the position of one of {self.n} samples. Received: {index}"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,18 @@ from multiflow.augment.affine import FILL_MODES
 from multiflow.augment.move import take_pixels
 from multiflow.flows.moved import CheckedArray, MovedTarget
 from multiflow.flows.targets import Sources
-from multiflow.images.arrays import LazyArray, as_lazy, check_array, check_length, check_size
+from multiflow.images.arrays import (
+    LazyArray,
+    as_lazy,
+    check_array,
+    check_length,
+    check_size,
+    image_size,
+)
 from multiflow.structures import leaves, rebuild, spread
+
+# The most values of a one-hot mask.
+MAX_VALUES = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,7 @@ class MaskOptions:
 
     def check(self) -> None:
         """Refuses an unknown fill mode, and a `function` that cannot be called."""
-        if self.fill_mode not in FILL_MODES:
+        if not _checks.is_one_of(self.fill_mode, FILL_MODES):
             raise ValueError(
                 f"`mask_fill_mode` must be None or one of {FILL_MODES}. "
                 f"Received: {self.fill_mode!r}"
@@ -216,7 +227,7 @@ def masks_of(
         _check_fill_value(name, masks, options.cval)
         if num_classes is not None:
             _checks.check_positive("num_classes", num_classes)
-            if options.fill_mode == "constant" and not options.function:
+            if not options.function:
                 _check_fill_class(options.cval, num_classes)
         make_array = functools.partial(
             MaskArray,
@@ -227,8 +238,11 @@ def masks_of(
             one_hot_dtype=one_hot_dtype,
         )
         lazy = as_lazy(masks)
+        resized = resize(lazy)
+        if num_classes is not None:
+            _check_num_values(num_classes, image_size(resized.shape, channels_first=channels_first))
         make_array(lazy).check_all()
-        arrays.append(make_array(resize(lazy)))
+        arrays.append(make_array(resized))
     return Masks(y, arrays, options.fill_mode)
 
 
@@ -259,7 +273,9 @@ def one_hot(
     """
     axis = 0 if channels_first else -1
     flat = mask.squeeze(axis) if mask.ndim == 3 else mask
-    return np.moveaxis(np.eye(num_classes, dtype=dtype)[flat], -1, axis)
+    hot = np.zeros((*flat.shape, num_classes), dtype)
+    np.put_along_axis(hot, flat[..., np.newaxis], 1, -1)
+    return np.moveaxis(hot, -1, axis)
 
 
 def _check_masks(name: str, masks: Any, images: Any, *, channels_first: bool) -> None:
@@ -276,6 +292,17 @@ def _check_fill_value(name: str, masks: Any, cval: Any) -> None:
         raise ValueError(
             f"`mask_cval` must be a value that `{name}`, masks of dtype {masks.dtype}, can hold. "
             f"Received: {cval!r}"
+        )
+
+
+def _check_num_values(num_classes: int, size: tuple[int, int]) -> None:
+    """Refuses so many classes that a one-hot mask could not be held."""
+    num_values = math.prod(size) * int(num_classes)
+    if num_values > MAX_VALUES:
+        raise ValueError(
+            f"`num_classes` makes one-hot masks of {size[0]} × {size[1]} × {num_classes} values, "
+            f"and more than {MAX_VALUES} are too many. Is it the number of classes? Leave it out "
+            "for masks of integers, which sparse losses take."
         )
 
 

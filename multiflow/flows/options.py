@@ -33,6 +33,7 @@ class Batching:
     def check(self) -> None:
         """Refuses values that Keras would notice only when the first batch is read, or never."""
         _checks.check_positive("batch_size", self.batch_size)
+        _checks.check_flag("shuffle", self.shuffle)
         _checks.check_seed(self.seed)
 
 
@@ -49,6 +50,16 @@ class Workers:
     workers: int = 1
     use_multiprocessing: bool = False
     max_queue_size: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuses values that Keras would notice only in `fit`, or never."""
+        if not _checks.is_integer(self.workers, 0):
+            raise ValueError(
+                "`workers` must be 0 or 1, to fetch batches one by one, or a larger integer. "
+                f"Received: {self.workers!r}"
+            )
+        _checks.check_flag("use_multiprocessing", self.use_multiprocessing)
+        _checks.check_positive("max_queue_size", self.max_queue_size)
 
     def hand_to(self, dataset: PyDataset) -> None:
         """Calls PyDataset's constructor, which Keras' own iterators do not, up to Keras 3.11."""
@@ -71,6 +82,13 @@ class Saving:
 
     def check(self) -> None:
         """Refuses values that Keras would notice only when the first batch is saved."""
+        for name in ("save_prefix", "save_format"):
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(f"`{name}` must be a str. Received: {getattr(self, name)!r}")
+        if not (self.save_to_dir is None or isinstance(self.save_to_dir, (str, os.PathLike))):
+            raise TypeError(
+                f"`save_to_dir` must be None or an existing folder. Received: {self.save_to_dir!r}"
+            )
         if self.save_to_dir and not os.path.isdir(self.save_to_dir):
             raise FileNotFoundError(
                 "`save_to_dir` must be an existing folder. Received: "

@@ -58,7 +58,8 @@ class SegmentationIterator(Flow):
         check_interpolation(interpolation)
         batching.check()
         saving.check()
-        masks = replace(masks, fill_mode=masks.fill_mode or image_data_generator.fill_mode)
+        if masks.fill_mode is None:
+            masks = replace(masks, fill_mode=image_data_generator.fill_mode)
         masks.check()
         check_fill_value(image_data_generator)
         self.mask_fill_mode = masks.fill_mode

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from multiflow import _keras
+from multiflow import _checks, _keras
 from multiflow.augment.transformer import Transformer
 from multiflow.flows.columns import Column
 from multiflow.flows.masks import MaskOptions
@@ -24,7 +24,7 @@ from multiflow.images.common import (
     warn_of_doubtful_pairs,
 )
 from multiflow.images.files import Decoding, ImageAndArrayFiles, MaskFiles, check_mask_colors
-from multiflow.images.reading import Reading, check_color_mode
+from multiflow.images.reading import Reading
 from multiflow.index.pairs import Pair, Problems, pair_files
 from multiflow.index.roots import resolve_roots, warn_of_missing_sources
 from multiflow.index.splitting import Split, check_not_empty, check_subset, choose_subset
@@ -68,7 +68,7 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         batching.check()
         saving.check()
         check_subset(subset)
-        check_color_mode(reading.color_mode)
+        _checks.check_flag("follow_links", follow_links)
         check_mask_colors(mask_colors, masks.num_classes)
         if not (mask_path is None or callable(mask_path)):
             raise TypeError(f"`mask_path` must be None or a function. Received: {mask_path!r}")
@@ -82,8 +82,9 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         self.filepaths = [pairs[position].image for position in positions]
         self.mask_filepaths = [pairs[position].mask for position in positions]
         self.source_indices = np.array([pairs[position].source for position in positions], np.int32)
+        size = reading.target_size
         decoding = Decoding(
-            tuple(reading.target_size or common_size(pairs, image_headers)),
+            common_size(pairs, image_headers) if size is None else tuple(size),
             reading.color_mode,
             reading.interpolation,
             reading.keep_aspect_ratio,

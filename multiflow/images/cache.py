@@ -14,8 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from multiflow import extras
-from multiflow._checks import OneTimeWarnings
+from multiflow import _checks, extras
 from multiflow.images import cachefile
 from multiflow.images.arrays import LazyArray
 from multiflow.images.cachefile import CacheFile, CacheWriter
@@ -105,7 +104,7 @@ class FolderImages:
     def __init__(self, path: str, shape: tuple[int, ...]) -> None:
         self.path = path
         self._shape = shape
-        self._one_time_warnings = OneTimeWarnings()
+        self._one_time_warnings = _checks.OneTimeWarnings()
 
     @functools.cached_property
     def _file(self) -> CacheFile:
@@ -144,7 +143,7 @@ def check_cache(cache: Any, roots: Sequence[Any]) -> None:
         cache: what was received.
         roots: the folders that are searched for images; the cache must not lie in them.
     """
-    if cache is None or cache == "memory":
+    if _checks.is_one_of(cache, (None, "memory")):
         return
     if not isinstance(cache, (str, os.PathLike)) or not os.fspath(cache):
         raise TypeError(f'`cache` must be None, "memory" or a folder. Received: {cache!r}')

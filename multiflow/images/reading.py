@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
+import numpy as np
+
+from multiflow import _checks
 from multiflow._keras import PIL_INTERPOLATION_METHODS
 from multiflow.images.decoding import NUM_CHANNELS
+
+# Places in images are 32-bit integers, in Pillow and in compiled loops.
+MAX_PIXELS = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -34,24 +38,27 @@ class Reading:
         if needs_size or self.target_size is not None:
             check_target_size(self.target_size)
         check_interpolation(self.interpolation)
+        check_color_mode(self.color_mode)
+        _checks.check_flag("keep_aspect_ratio", self.keep_aspect_ratio)
 
 
 def check_target_size(target_size: Any) -> None:
-    """Refuses anything but two positive integers."""
+    """Refuses anything but two positive integers, or more pixels than an image can have."""
+    sizes = np.asarray(target_size, object)
     if not (
-        isinstance(target_size, Collection)
-        and len(target_size) == 2
-        and all(isinstance(size, Integral) and int(size) > 0 for size in target_size)
+        sizes.shape == (2,)
+        and all(_checks.is_integer(size, 1) for size in sizes)
+        and sizes.prod() <= MAX_PIXELS
     ):
         raise ValueError(
-            "`target_size` must be two positive integers, (height, width). "
-            f"Received: {target_size!r}"
+            "`target_size` must be two positive integers, (height, width), of at most "
+            f"{MAX_PIXELS} pixels. Received: {target_size!r}"
         )
 
 
 def check_interpolation(interpolation: Any) -> None:
     """Refuses an unknown way to resize."""
-    if interpolation not in PIL_INTERPOLATION_METHODS:
+    if not _checks.is_one_of(interpolation, PIL_INTERPOLATION_METHODS):
         raise ValueError(
             f"`interpolation` must be one of {sorted(PIL_INTERPOLATION_METHODS)}. "
             f"Received: {interpolation!r}"
@@ -59,8 +66,8 @@ def check_interpolation(interpolation: Any) -> None:
 
 
 def check_color_mode(color_mode: Any) -> None:
-    """Refuses an unknown `color_mode`; in flows that extend Keras' own, Keras does it."""
-    if color_mode not in NUM_CHANNELS:
+    """Refuses an unknown `color_mode`."""
+    if not _checks.is_one_of(color_mode, NUM_CHANNELS):
         raise ValueError(
             f"`color_mode` must be one of {list(NUM_CHANNELS)}. Received: {color_mode!r}"
         )

@@ -6,6 +6,8 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from multiflow import _checks
 from multiflow.index.roots import Source
 
@@ -101,6 +103,8 @@ def check_classes(classes: Any) -> dict[str, list[str]]:
     )
     if classes is None:
         return {}
+    if isinstance(classes, np.ndarray):
+        classes = classes.tolist()
     if not isinstance(classes, Collection) or isinstance(classes, (str, bytes, set, frozenset)):
         raise TypeError(f"{expected} Received: {classes!r}")
     pairs = (

@@ -186,7 +186,7 @@ def _divide_strata(fraction: float, strata: np.ndarray, order: np.ndarray) -> np
 
 def check_subset(subset: Any) -> None:
     """Refuses an unknown `subset`."""
-    if subset not in (None, "training", "validation"):
+    if not _checks.is_one_of(subset, (None, "training", "validation")):
         raise ValueError(f'`subset` must be None, "training" or "validation". Received: {subset!r}')
 
 
@@ -200,6 +200,7 @@ def check_split(split_seed: Any, split_groups: Any) -> None:
     """Refuses a `split_seed` that is no seed, and a `split_groups` that cannot give groups."""
     _checks.check_seed(split_seed, "split_seed")
     is_list = hasattr(split_groups, "__len__") and hasattr(split_groups, "__getitem__")
+    is_list = is_list and getattr(split_groups, "shape", None) != ()
     if not (
         split_groups is None
         or callable(split_groups)

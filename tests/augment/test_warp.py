@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from multiflow import extras
+from multiflow import MultiDirImageDataGenerator, _keras, extras
 from multiflow.augment import warp
 from multiflow.augment.affine import FILL_MODES, OUTSIDE, affine_matrix
+from multiflow.augment.move import Move
 from multiflow.augment.warp import Warp
 
 RANDOM = np.random.default_rng(4)
@@ -123,6 +124,65 @@ def test_shifts_by_whole_pixels_are_copies(monkeypatch: pytest.MonkeyPatch) -> N
     np.testing.assert_array_equal(target, expected)
 
 
+@pytest.mark.usefixtures("_either")
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "g", "u1", "u2", "i4", "u8", "?", "c8"])
+@pytest.mark.parametrize("byte_order", ["=", ">"])
+@pytest.mark.filterwarnings("ignore:.*the `scipy.ndimage.interpolation` namespace")
+def test_any_dtype_is_warped_as_by_keras(dtype: str, byte_order: str) -> None:
+    rng = np.random.default_rng(3)
+    for number in range(60):
+        image = rng.integers(0, 2 if dtype == "?" else 200, (4, 5, 2)).astype(float)
+        if np.dtype(dtype).kind in "fc":
+            odd = [np.nan, np.inf, -np.inf, -0.0][number % 4]
+            image[rng.random(image.shape) < 0.1] = odd
+        image = image.astype(np.dtype(dtype).newbyteorder(byte_order))
+        parameters = {"tx": int(rng.integers(-3, 4)), "ty": int(rng.integers(-3, 4))}
+        if number % 3 == 0:
+            parameters |= {"theta": rng.normal(0, 30), "zx": rng.uniform(0.5, 2)}
+        arguments = {
+            "fill_mode": str(rng.choice(FILL_MODES)),
+            "interpolation_order": int(rng.integers(3)),
+        }
+        received, expected = (
+            result_or_error(cls(**arguments), image, parameters)
+            for cls in (MultiDirImageDataGenerator, _keras.ImageDataGenerator)
+        )
+        assert received == expected
+
+
+def result_or_error(generator: Any, image: np.ndarray, parameters: Any) -> Any:
+    try:
+        with np.errstate(invalid="ignore"), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Images of .* are not square")
+            warped = generator.apply_transform(image, parameters)
+    except Exception as error:
+        return type(error), str(error)
+    # NaN has many bit patterns.
+    text = [repr(value) for value in warped.ravel().tolist()]
+    return warped.dtype, warped.shape, text
+
+
+@pytest.mark.usefixtures("_either")
+@pytest.mark.parametrize("fill_mode", ["nearest", "constant", "reflect"])
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.filterwarnings("ignore:.*the `scipy.ndimage.interpolation` namespace")
+def test_coordinates_of_any_size(fill_mode: str, order: int) -> None:
+    """SciPy rounds those beyond 2**53, and breaks off those beyond 2**63 in its own way."""
+    rng = np.random.default_rng(6)
+    arguments: Any = {"fill_mode": fill_mode, "cval": -3.0, "interpolation_order": order}
+    image = rng.integers(0, 256, (5, 5, 2)).astype(np.float32)
+    for size in np.logspace(8, 30, 60):
+        for names in (["tx"], ["ty", "tx"], ["zx"], ["zy", "shear"]):
+            parameters = {name: float(size * rng.choice([-1, 1])) for name in names}
+            received, expected = (
+                cls(**arguments).apply_transform(image, parameters)
+                for cls in (MultiDirImageDataGenerator, _keras.ImageDataGenerator)
+            )
+            np.testing.assert_array_equal(received, expected)
+            sources = Move.of(parameters, (5, 5), corrected=False).sources(fill_mode)
+            assert OUTSIDE <= sources.min() <= sources.max() < 25
+
+
 def test_identity_and_flips_need_no_matrix() -> None:
     assert affine_matrix({"theta": 0, "zx": 1, "flip_horizontal": True}, 5, 7) is None
 
@@ -181,8 +241,8 @@ class TestSelfCheck:
     def test_unusual_images_are_scipys(self) -> None:
         assert warp._kernels_for(np.int32, np.int32, 3) is None
         assert warp._kernels_for(np.uint8, np.float16, 3) is None
-        assert warp._fits_kernels(100, Warp(MATRICES[0], 1, "nearest", 0.0))
-        assert not warp._fits_kernels(2**31, Warp(MATRICES[0], 1, "nearest", 0.0))
-        assert not warp._fits_kernels(100, Warp(MATRICES[0] * np.inf, 1, "nearest", 0.0))
-        assert not warp._fits_kernels(100, Warp(MATRICES[0], 1, "grid-wrap", 0.0))
-        assert not warp._fits_kernels(100, Warp(MATRICES[0], 2, "nearest", 0.0))
+        assert warp._is_known((10, 10), Warp(MATRICES[0], 1, "nearest", 0.0))
+        assert not warp._is_known((2**16, 2**15), Warp(MATRICES[0], 1, "nearest", 0.0))
+        assert not warp._is_known((10, 10), Warp(MATRICES[0] * np.inf, 1, "nearest", 0.0))
+        assert not warp._is_known((10, 10), Warp(MATRICES[0], 1, "grid-wrap", 0.0))
+        assert not warp._is_known((10, 10), Warp(MATRICES[0], 2, "nearest", 0.0))

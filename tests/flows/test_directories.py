@@ -380,9 +380,9 @@ class TestErrors:
             ({"seed": 2**32}, "`seed` must be .* Received: 4294967296"),
             ({"save_to_dir": ".", "save_format": "pgn"}, "`save_format` must be .* 'pgn'"),
             ({"seed": 1.5}, "`seed` must be .* Received: 1.5"),
-            ({"color_mode": "cmyk"}, "Invalid color mode: cmyk"),
-            ({"class_mode": "raw"}, "Invalid class_mode: raw"),
-            ({"subset": "test"}, "Invalid subset name: test"),
+            ({"color_mode": "cmyk"}, "`color_mode` must be one of .* Received: 'cmyk'"),
+            ({"class_mode": "raw"}, "`class_mode` must be one of .* Received: 'raw'"),
+            ({"subset": "test"}, "`subset` must be None, .* Received: 'test'"),
         ],
     )
     def test_other_arguments(self, root: Any, arguments: Any, message: str) -> None:

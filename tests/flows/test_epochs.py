@@ -368,7 +368,7 @@ class TestStates:
             next(original)
         state = json.loads(json.dumps(original.state_dict()))
         expected = {"epoch": max(num_batches - 1, 0) // 3, "batch": (num_batches - 1) % 3 + 1}
-        assert state == (expected if num_batches else {"epoch": 0, "batch": 0})
+        assert state == {**(expected if num_batches else {"epoch": 0, "batch": 0}), "batch_size": 4}
         resumed.load_state_dict(state)
         assert resumed.state_dict() == state
         assert epoch_of(resumed) == epoch_of(original)
@@ -388,16 +388,20 @@ class TestStates:
         for _ in range(4):
             next(flow)
         copied = pickle.loads(pickle.dumps(flow))
-        assert copied.state_dict() == flow.state_dict() == {"epoch": 1, "batch": 1}
+        assert copied.state_dict() == flow.state_dict()
+        assert flow.state_dict() == {"epoch": 1, "batch": 1, "batch_size": 4}
         assert next_epoch_of(copied) == next_epoch_of(flow)
 
     @pytest.mark.parametrize(
         "state",
         [
             {"epoch": 1},
-            {"epoch": 1, "batch": 4},
+            {"epoch": 1, "batch": 4, "batch_size": 4},
             {"epoch": -1, "batch": 0},
             {"epoch": 0.5, "batch": 0},
+            {"epoch": 0, "batch": True, "batch_size": 4},
+            {"epoch": 0, "batch": 1, "batch_size": np.zeros(2)},
+            {"epoch": 2**64, "batch": 0},
             {"epoch": 0, "batch": 0, "seed": 1},
             (0, 0),
         ],
@@ -406,6 +410,22 @@ class TestStates:
         flow = MultiDirImageDataGenerator(rng="per_sample").flow(IMAGES, batch_size=4, seed=1)
         with pytest.raises(ValueError, match=r"up to the 3 batches of an epoch\. Received:"):
             flow.load_state_dict(state)
+
+    @pytest.mark.parametrize("batch_size", [1, 3, 5, 11])
+    def test_batches_of_another_size_begin_elsewhere(self, make: Make, batch_size: int) -> None:
+        flow, other = make(per_sample()), make(per_sample(), batch_size=batch_size)
+        expected = epoch_of(make(per_sample()))
+        other.load_state_dict(flow.state_dict())
+        next(flow)
+        state = flow.state_dict()
+        for wrong in (state, {"epoch": 0, "batch": 1}, {**state, "batch": 3}):
+            with pytest.raises(
+                ValueError, match=rf"count batches of {batch_size}, .*make the iterator with the"
+            ):
+                other.load_state_dict(wrong)
+        other.load_state_dict({**state, "batch": 0})
+        other.batch_size = 4
+        assert epoch_of(other) == expected
 
     def test_kerass_random_numbers_have_no_state(self) -> None:
         flow = MultiDirImageDataGenerator().flow(IMAGES, seed=1)

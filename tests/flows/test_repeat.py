@@ -105,10 +105,10 @@ def test_the_flow_stays_and_its_place_does_not_matter(make: Make) -> None:
     for _ in range(4):
         next(flow)
     repeated = flow.repeat()
-    assert repeated.state_dict() == {"epoch": 0, "batch": 0}
+    assert repeated.state_dict() == {"epoch": 0, "batch": 0, "batch_size": flow.batch_size}
     assert (repeated.total_batches_seen, repeated.index_array) == (0, None)
     assert fingerprint(repeated[0]) == fingerprint(next(repeated)) == first
-    assert flow.state_dict() == {"epoch": 1, "batch": 1}
+    assert flow.state_dict() == {"epoch": 1, "batch": 1, "batch_size": flow.batch_size}
     assert len(flow) == flow.num_batches == NUM_BATCHES
     assert flow.image_data_generator is repeated.image_data_generator
     assert type(flow) is type(repeated)
@@ -239,7 +239,7 @@ def test_fit_with_workers(model: Any, parallelism: dict[str, Any]) -> None:
 @NEEDS_ENDLESS
 def test_fit_goes_on_where_a_state_was(model: Any) -> None:
     repeated = flow_for_fit("per_sample").repeat()
-    repeated.load_state_dict({"epoch": 1, "batch": 2})
+    repeated.load_state_dict({"epoch": 1, "batch": 2, "batch_size": 4})
     model.fit(repeated, steps_per_epoch=4, verbose=0)
     expected = first_pixels(flow_for_fit("per_sample"), 9)[5:]
     assert expected == SEEN
