@@ -197,6 +197,7 @@ class TestDirectory:
         monkeypatch.chdir(three_classes.parent)
         same_directory_iterator("three_classes")
 
+    @pytest.mark.filterwarnings("ignore:Folders are there more than once:UserWarning")
     def test_links(self, same_directory_iterator: Any, three_classes: Any, tmp_path: Any) -> None:
         (tmp_path / "elsewhere").mkdir()
         (three_classes / "bees" / "1.png").rename(tmp_path / "elsewhere" / "b.png")
