@@ -6,7 +6,6 @@ import contextlib
 import copy
 import functools
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -186,7 +185,7 @@ class Flow(Cursor):
         return saving.save_images(images, picks, self.data_format, draw_number)
 
     def repeat(self) -> Self:
-        """The same flow without an end, for `fit(flow.repeat(), steps_per_epoch=…)` of any size.
+        """The same flow without an end, for `fit` with `steps_per_epoch` of any size.
 
         Batch `i` is batch `i % n` of epoch `i // n`, if an epoch has `n` batches: by `next`, which
         goes on as in this flow, and by index, which may be of any size. An epoch of `fit` takes
@@ -195,8 +194,8 @@ class Flow(Cursor):
         after it, count its batches and load a state.
 
         Always give `fit` its `steps_per_epoch` or `validation_steps`, and `evaluate` and `predict`
-        their `steps`: else they never end. `fit` does not reorder the batches, and says so only if
-        this flow does not shuffle its samples either; pass it `shuffle=False` then.
+        their `steps`: else they never end. `fit` cannot reorder the batches of a flow without an
+        end, and warns of it unless it gets `shuffle=False`; the flow shuffles its samples itself.
 
         With `rng="per_sample"` or a `seed`, a batch is the same by `next` and by index, whatever
         was asked for before. With `rng="keras"` and no `seed`, `next` shuffles and draws from
@@ -221,8 +220,6 @@ class Flow(Cursor):
         """
         if not self.n:
             raise ValueError("There is nothing to repeat: the flow has no samples.")
-        if self.shuffle:  # `fit` warns that batches without an end should be shuffled: they are
-            warnings.filterwarnings("ignore", "`shuffle=True` was passed.*infinite PyDataset")
         repeated = self._derived()
         if not self._is_endless:
             repeated._is_endless = True

@@ -176,6 +176,8 @@ def test_a_state_moves_the_stream(make: Make, done: int) -> None:
 NEEDS_ENDLESS = pytest.mark.skipif(
     not hasattr(keras.utils.PyDataset, "num_batches"), reason="`fit` of Keras before 3.4 asks `len`"
 )
+# Without `shuffle=False`, `fit` warns that it reorders no batches without an end.
+QUIETLY: dict[str, Any] = {"shuffle": False, "verbose": 0}
 # The first pixel of each image that a model got, batch by batch.
 SEEN: list[list[float]] = []
 
@@ -219,7 +221,7 @@ def first_pixels(flow: Any, count: int) -> list[list[float]]:
 @pytest.mark.parametrize("steps", [1, 2, 3, 5, 7])
 def test_fit_gets_as_many_batches_as_it_asks_for(model: Any, rng: str, steps: int) -> None:
     """Those that scripts with generators got. Without `repeat`, Keras warns and stops early."""
-    model.fit(flow_for_fit(rng).repeat(), steps_per_epoch=steps, epochs=3, verbose=0)
+    model.fit(flow_for_fit(rng).repeat(), steps_per_epoch=steps, epochs=3, **QUIETLY)
     expected = first_pixels(flow_for_fit(rng), 3 * steps)
     assert expected == SEEN
 
@@ -231,7 +233,7 @@ def test_fit_gets_as_many_batches_as_it_asks_for(model: Any, rng: str, steps: in
 @pytest.mark.parametrize("parallelism", [{"workers": 3}, {"use_multiprocessing": True}])
 def test_fit_with_workers(model: Any, parallelism: dict[str, Any]) -> None:
     repeated = flow_for_fit("per_sample", **parallelism).repeat()
-    model.fit(repeated, steps_per_epoch=5, epochs=3, verbose=0)
+    model.fit(repeated, steps_per_epoch=5, epochs=3, **QUIETLY)
     expected = first_pixels(flow_for_fit("per_sample"), 15)
     assert expected == SEEN
 
@@ -240,7 +242,7 @@ def test_fit_with_workers(model: Any, parallelism: dict[str, Any]) -> None:
 def test_fit_goes_on_where_a_state_was(model: Any) -> None:
     repeated = flow_for_fit("per_sample").repeat()
     repeated.load_state_dict({"epoch": 1, "batch": 2, "batch_size": 4})
-    model.fit(repeated, steps_per_epoch=4, verbose=0)
+    model.fit(repeated, steps_per_epoch=4, **QUIETLY)
     expected = first_pixels(flow_for_fit("per_sample"), 9)[5:]
     assert expected == SEEN
 
@@ -251,10 +253,9 @@ def test_validation_evaluation_and_prediction(model: Any) -> None:
     model.fit(
         flow.repeat(),
         steps_per_epoch=1,
-        shuffle=False,
         validation_data=flow_for_fit("per_sample").repeat(),
         validation_steps=4,
-        verbose=0,
+        **QUIETLY,
     )
     expected = first_pixels(flow, 1) + first_pixels(flow_for_fit("per_sample"), 4)
     assert expected == SEEN
@@ -274,7 +275,7 @@ def test_fit_of_each_kind(make_flow: MakeFlow, kind: str) -> None:
     model.compile("sgd", "mse", run_eagerly=True)
     steps = []
     count = keras.callbacks.LambdaCallback(on_train_batch_end=lambda step, logs: steps.append(step))
-    model.fit(flow.repeat(), steps_per_epoch=8, epochs=2, verbose=0, callbacks=[count])
+    model.fit(flow.repeat(), steps_per_epoch=8, epochs=2, callbacks=[count], **QUIETLY)
     assert steps == [*range(8), *range(8)]
 
 
