@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import itertools
 import math
@@ -19,7 +18,7 @@ import PIL
 from multiflow import _checks, extras
 from multiflow.images.arrays import LazyArray
 from multiflow.images.files import Files
-from multiflow.parallel import run_all
+from multiflow.parallel import CachedProperty, run_all
 from multiflow.progress import with_progress
 
 # The version of the cache's file format.
@@ -46,7 +45,7 @@ class CachedFiles(LazyArray):
         self._positions = positions
         self.dtype = self._pixels.dtype
 
-    @functools.cached_property
+    @CachedProperty
     def _pixels(self) -> np.ndarray:
         if isinstance(self._stored, str):
             return np.load(self._stored, mmap_mode="r").view(np.ndarray)

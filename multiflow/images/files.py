@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -17,7 +16,7 @@ from multiflow.images.arrays import LazyArray
 from multiflow.images.decoding import NUM_CHANNELS, load_image
 from multiflow.images.resize import Size, centred_box, resize
 from multiflow.index.paths import TakenPaths
-from multiflow.parallel import run_all
+from multiflow.parallel import Lock, run_all
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 # Modes that Keras keeps for `color_mode="grayscale"` though they have more than 8 bits.
 DEEP_GREYS = ("I", "I;16")
 
-_reading_header = threading.Lock()
+_reading_header = Lock()
 
 
 @dataclass(frozen=True)
