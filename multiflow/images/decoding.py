@@ -30,6 +30,11 @@ MAX_BUFFER_BYTES = 2**26
 
 _buffers = threading.local()
 
+# Pillow imports its formats when it meets them, in threads, too. A process that is forked meanwhile
+# could never finish the import. The first of the two decides which formats are tried first.
+Image.preinit()
+Image.init()
+
 
 def load_image(
     path: str,
