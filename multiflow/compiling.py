@@ -6,6 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+from numba.core.compiler_lock import global_compiler_lock
+
+from multiflow.parallel import hold_over_forks
+
+# Loops are compiled when threads need them, and a forked process may need more.
+hold_over_forks(global_compiler_lock)
 
 
 def compiled(function: Callable[..., Any]) -> Any:

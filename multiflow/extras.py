@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import functools
 import importlib
+import threading
 from types import ModuleType
 from typing import Any
+
+from multiflow.parallel import hold_over_forks
+
+# Held by threads that import a library, or try it. A process that is forked meanwhile could never
+# finish the import.
+first_use = threading.RLock()
+hold_over_forks(first_use)
 
 
 @functools.cache
@@ -16,7 +24,8 @@ def find(name: str) -> ModuleType | None:
         name: the full name of the module.
     """
     try:
-        return importlib.import_module(name)
+        with first_use:
+            return importlib.import_module(name)
     except ImportError:
         return None
 
@@ -33,7 +42,8 @@ def require(name: str, *, user: str, extra: str) -> Any:
         ImportError: if it is not installed; the text says how to install it.
     """
     try:
-        return importlib.import_module(name)
+        with first_use:
+            return importlib.import_module(name)
     except ImportError as error:
         library = name.partition(".")[0]
         raise ImportError(

@@ -1,13 +1,15 @@
-"""Threads that share the work on a batch; each process starts its own when it needs them."""
+"""Threads that share the work on a batch, their locks, and what a forked process gets of both."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import os
+import threading
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from multiflow import _checks
 
@@ -72,11 +74,91 @@ def check_threads(threads: Any) -> None:
         raise ValueError(f"`threads` must be None or a positive integer. Received: {threads!r}")
 
 
+class Lock:
+    """A lock that is free again in a forked process, where the thread that held it is missing."""
+
+    def __init__(self) -> None:
+        self.renew()
+        _locks.add(self)
+
+    def renew(self) -> None:
+        """Frees the lock, whoever held it."""
+        self._lock = threading.Lock()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """As of `threading.Lock`."""
+        return self._lock.acquire(blocking, timeout)
+
+    def release(self) -> None:
+        """As of `threading.Lock`."""
+        self._lock.release()
+
+    def locked(self) -> bool:
+        """As of `threading.Lock`."""
+        return self._lock.locked()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+_locks: weakref.WeakSet[Lock] = weakref.WeakSet()
+
+
+class CachedProperty(Generic[Item, Result]):
+    """As `functools.cached_property`, which holds a lock of its own up to Python 3.11."""
+
+    def __init__(self, function: Callable[[Item], Result]) -> None:
+        self._function = function
+        self._name = function.__name__
+
+    def __get__(self, instance: Item, owner: Any = None) -> Result:
+        # What is in the dict is found first.
+        value = vars(instance)[self._name] = self._function(instance)
+        return value
+
+
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(MAX_THREADS, "multiflow")
 
 
+# Locks that each fork waits for, in the order in which it takes them, and those it has taken.
+_held: list[Any] = []
+_taken: list[Any] = []
+
+
+def hold_over_forks(lock: Any) -> None:
+    """Lets each fork wait for a lock, of work that a forked process could not take up again.
+
+    Args:
+        lock: a lock, whose holders must not wait for one that was passed before.
+    """
+    _held.append(lock)
+
+
+def _begin_fork() -> None:
+    for lock in _held:  # may become longer meanwhile
+        lock.acquire()
+        _taken.append(lock)
+
+
+def _end_fork() -> None:
+    while _taken:
+        _taken.pop().release()
+
+
+def _begin_in_child() -> None:
+    """Replaces what belongs to threads, of which a forked process inherits only its own."""
+    _end_fork()
+    _pool.cache_clear()
+    for lock in _locks:
+        lock.renew()
+
+
 if hasattr(os, "register_at_fork"):
-    # A forked process inherits the pool, but not its threads.
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(
+        before=_begin_fork, after_in_parent=_end_fork, after_in_child=_begin_in_child
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pathlib
+import signal
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
@@ -126,6 +128,33 @@ def other_process() -> Iterator[ProcessPoolExecutor]:
     """A process that shares no memory with this one; for all tests one, as imports take seconds."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
         yield process
+
+
+# For tests that fork while threads run.
+FORKS = pytest.mark.usefixtures("_forking")
+
+
+@pytest.fixture
+def _forking() -> Iterator[None]:
+    if not hasattr(os, "fork"):
+        pytest.skip("the system has no fork")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
+        yield
+
+
+def status_of_fork(work: Callable[[], object]) -> int:
+    """The exit status of a forked process: 7 if the work ends without an error, within 20 s."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            signal.alarm(20)
+            work()
+            status = 7
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 @pytest.fixture

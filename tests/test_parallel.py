@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import time
+from typing import Any
 
 import pytest
+from conftest import FORKS, status_of_fork
 
-from multiflow import parallel
+from multiflow import extras, parallel
 from multiflow.parallel import num_cores, run_all
 
 
@@ -56,21 +58,64 @@ def test_the_first_error_wins_and_nothing_goes_on(threads: int) -> None:
     assert run_all(abs, [-1, -2], threads) == [1, 2]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@FORKS
 def test_survives_fork() -> None:
     run_all(abs, range(10), 4)
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            meeting = threading.Barrier(4, timeout=10)
-            run_all(lambda _: meeting.wait(), range(4), 4)
-            status = 7
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    meeting = threading.Barrier(4, timeout=10)
+    assert status_of_fork(lambda: run_all(lambda _: meeting.wait(), range(4), 4)) == 7
     assert run_all(abs, range(10), 4) == list(range(10))
+
+
+def held_elsewhere(lock: Any) -> tuple[threading.Thread, threading.Event]:
+    """A thread that holds a lock, and the event with which it ends."""
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            has_begun.set()
+            may_end.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    has_begun.wait(60)
+    return thread, may_end
+
+
+@FORKS
+def test_a_lock_is_free_after_fork() -> None:
+    lock = parallel.Lock()
+    thread, may_end = held_elsewhere(lock)
+    assert lock.locked()
+    assert not lock.acquire(blocking=False)
+    assert status_of_fork(lambda: lock.acquire() and lock.release()) == 7
+    assert lock.locked()
+    may_end.set()
+    thread.join()
+    assert not lock.locked()
+
+
+@FORKS
+def test_forks_wait_for_what_cannot_be_taken_up_again() -> None:
+    thread, may_end = held_elsewhere(extras.first_use)
+    threading.Timer(0.5, may_end.set).start()
+    begin = time.monotonic()
+    assert status_of_fork(lambda: extras.first_use.acquire()) == 7
+    assert time.monotonic() - begin > 0.4
+    thread.join()
+    with extras.first_use:  # in one thread, a fork does not wait for itself
+        assert status_of_fork(lambda: None) == 7
+    assert not parallel._taken
+
+
+def test_cached_properties_are_found_once() -> None:
+    class Owner:
+        @parallel.CachedProperty
+        def value(self) -> object:
+            return object()
+
+    first, second = Owner(), Owner()
+    assert first.value is first.value is not second.value
+    assert vars(first) == {"value": first.value}
 
 
 def test_works_when_no_thread_can_start(monkeypatch: pytest.MonkeyPatch) -> None:

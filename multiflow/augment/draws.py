@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import random
 import threading
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from multiflow import _checks, _keras
+from multiflow.parallel import hold_over_forks
 from multiflow.picks import Picks
 
 Parameters = dict[str, Any]
@@ -324,8 +324,4 @@ class _ForkGuard:
         self._lock.release()
 
 
-if hasattr(os, "register_at_fork"):
-    _guard = _ForkGuard()
-    os.register_at_fork(
-        before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_guard.release
-    )
+hold_over_forks(_ForkGuard())

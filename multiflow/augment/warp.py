@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import math
-import threading
 import warnings
 from numbers import Integral
 from types import ModuleType
@@ -30,7 +29,6 @@ MAX_COORDINATE = 2.0**31
 _IDENTITY = np.eye(2)
 _LEVELS = np.arange(256.0)
 _exact_kinds: dict[Any, bool] = {}
-_checking = threading.Lock()
 
 
 class Warp(NamedTuple):
@@ -229,7 +227,7 @@ def _kernels_for(image_dtype: Any, target_dtype: Any, num_channels: int) -> Modu
     kernels = extras.find("multiflow.augment.kernels")
     kind = (image_dtype, target_dtype, num_channels)
     if kernels and kind not in _exact_kinds:
-        with _checking:
+        with extras.first_use:
             if kind not in _exact_kinds:
                 _exact_kinds[kind] = _equals_scipy(kernels, *kind)
                 if not _exact_kinds[kind]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from multiflow import _checks, _keras
 from multiflow.flows.order import Order, SeededOrder
+from multiflow.parallel import Lock
 from multiflow.picks import Picks
 
 
@@ -65,7 +65,7 @@ class Cursor(_keras.Iterator):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.lock = threading.Lock()
+        self.lock = Lock()
         self.index_generator = self._flow_index()
 
     @property
@@ -149,6 +149,9 @@ class Cursor(_keras.Iterator):
 
     def __next__(self) -> Any:
         with self.lock:
+            if getattr(self.index_generator, "gi_running", False):
+                # The thread that runs it is not in this process, which was forked meanwhile.
+                self.index_generator = self._flow_index()
             positions = next(self.index_generator)
             picks = self._last_picks
             if picks is None or positions is not picks.positions:
@@ -191,8 +194,10 @@ class Cursor(_keras.Iterator):
             self._set_index_array()
         start = self.batch_index * self.batch_size % max(self.n, 1)
         is_last = start + self.batch_size >= self.n
-        self.batch_index = 0 if is_last else self.batch_index + 1
-        self._is_finished = is_last and self._is_per_sample
+        # At once, since a process that is forked in between goes on from what is set.
+        self.batch_index, self._is_finished = (
+            (0, self._is_per_sample) if is_last else (self.batch_index + 1, False)
+        )
         self.total_batches_seen += 1
         return self._picks_from(start)
 
@@ -206,10 +211,9 @@ class Cursor(_keras.Iterator):
             np.random.seed(self.seed + self.total_batches_seen)
 
     def _begin_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-        self.batch_index = 0
-        self._is_finished = False
-        self._set_index_array()
+        picks = self._order.epoch(epoch)
+        # At once, as above.
+        self.epoch, self._epoch_picks, self.batch_index, self._is_finished = epoch, picks, 0, False
 
     def _rewind(self) -> None:
         """Makes the flow begin as a new one does."""

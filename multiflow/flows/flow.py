@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import functools
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral
@@ -20,6 +19,7 @@ from multiflow.flows.batch import Batch, Contents, Transform, make_batch
 from multiflow.flows.columns import Column, take_columns
 from multiflow.flows.cursor import Cursor
 from multiflow.flows.options import Batching, Saving, Workers
+from multiflow.parallel import CachedProperty, Lock
 from multiflow.picks import Picks
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ class Flow(Cursor):
 
     def _complete(self, workers: Workers) -> None:
         workers.hand_to(self)
+        self.lock = Lock()
         self._set_rng(is_per_sample=self.image_data_generator.rng == "per_sample")
 
     def _take(self, positions: np.ndarray) -> None:
@@ -157,7 +158,7 @@ class Flow(Cursor):
         """The dtype in which images are transformed."""
         return self.dtype
 
-    @functools.cached_property
+    @CachedProperty
     def _value_range(self) -> Range | None:
         """The range of the values of all images, if it is needed and they are in memory."""
         images = self._contents.images.in_memory

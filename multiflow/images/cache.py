@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 import hashlib
 import math
 import os
@@ -20,7 +19,7 @@ from multiflow.images.arrays import LazyArray
 from multiflow.images.cachefile import CacheFile, CacheWriter
 from multiflow.images.files import Files
 from multiflow.index.paths import JoinedPaths
-from multiflow.parallel import run_all
+from multiflow.parallel import CachedProperty, run_all
 from multiflow.progress import with_progress
 
 Stored = TypeVar("Stored")
@@ -106,7 +105,7 @@ class FolderImages:
         self._shape = shape
         self._one_time_warnings = _checks.OneTimeWarnings()
 
-    @functools.cached_property
+    @CachedProperty
     def _file(self) -> CacheFile:
         file = CacheFile(self.path)
         if file.shape != self._shape:

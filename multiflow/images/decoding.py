@@ -31,6 +31,11 @@ MAX_BUFFER_BYTES = 2**26
 
 _buffers = threading.local()
 
+# Pillow imports its formats when it meets them, in threads, too. A process that is forked meanwhile
+# could never finish the import. The first of the two decides which formats are tried first.
+Image.preinit()
+Image.init()
+
 
 class Picture:
     """A decoded image file, step by step as `keras.utils.load_img` reads it, with the same errors.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import threading
 from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageFile
 
-_reading_header = threading.Lock()
+from multiflow.parallel import Lock
+
+_reading_header = Lock()
 
 
 def is_numpy_file(path: str) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import os
-import signal
 import threading
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import FORKS, status_of_fork
 
 from multiflow import MultiDirImageDataGenerator
 from multiflow.augment.draws import draw_transforms
@@ -106,8 +105,7 @@ def test_settings_may_change() -> None:
     assert 0.5 <= draw_transforms(generator, (4, 5, 3), 1)[0]["brightness"] <= 1
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@FORKS
 def test_a_fork_in_the_middle_of_a_draw() -> None:
     generator = MultiDirImageDataGenerator(rotation_range=20, zoom_range=0.2)
     is_over = threading.Event()
@@ -120,12 +118,7 @@ def test_a_fork_in_the_middle_of_a_draw() -> None:
     thread.start()
     try:
         for _ in range(10):
-            child = os.fork()
-            if child == 0:
-                signal.alarm(20)
-                np.random.seed(1)
-                os._exit(7)
-            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+            assert status_of_fork(lambda: np.random.seed(1)) == 7
     finally:
         is_over.set()
         thread.join()

@@ -11,6 +11,7 @@ import pathlib
 import pickle
 import random
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.pool import ThreadPool
@@ -21,7 +22,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from comparison import AUGMENT_ALL, fingerprint, random_state
-from conftest import COUNT, IMAGES, MakeFlow, MakeTree
+from conftest import COUNT, FORKS, IMAGES, MakeFlow, MakeTree, status_of_fork
 
 from multiflow import MultiDirImageDataGenerator, _keras
 
@@ -463,6 +464,35 @@ def test_a_run_killed_in_mid_epoch_is_resumed(tmp_path: pathlib.Path) -> None:
     resumed = generator.flow(IMAGES, batch_size=4, seed=9)
     resumed.load_state_dict(json.loads((tmp_path / "state.json").read_text()))
     assert [fingerprint(next(resumed)) for _ in range(6)] == expected[4:]
+
+
+@FORKS
+def test_a_fork_while_another_thread_takes_a_batch(make: Make) -> None:
+    """The thread, which holds the lock and runs the generator, is not in the other process."""
+    reference = make(per_sample())
+    expected = [*next_epoch_of(reference), *next_epoch_of(reference)]
+    flow = make(per_sample())
+    next_epoch_of(flow)
+    is_stepping, may_go_on = threading.Event(), threading.Event()
+
+    def pause() -> None:
+        is_stepping.set()
+        may_go_on.wait(60)
+
+    flow._seed_batch = pause
+    thread = threading.Thread(target=next, args=[flow])
+    thread.start()
+    is_stepping.wait(60)
+
+    def go_on() -> None:
+        del flow._seed_batch
+        assert next_epoch_of(flow) == expected[3:]
+        assert epoch_of(flow) == expected[3:]
+
+    assert status_of_fork(go_on) == 7
+    may_go_on.set()
+    thread.join()
+    assert [fingerprint(next(flow)) for _ in range(2)] == expected[4:]
 
 
 def small_model() -> keras.Model:
