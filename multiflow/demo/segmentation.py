@@ -76,7 +76,7 @@ class Predictions(NamedTuple):
             "",
             values.reshape(-1, *masks.shape[1:]),
             channels_first=False,
-            mask_names={value: f"mask value {value}" for value in np.unique(values)},
+            mask_names={value: f"mask value {value}" for value in np.unique(values[values != 0])},
         )
         return figures.draw(
             cells.reshape(-1, *images.shape[1:]).clip(0, 1),
