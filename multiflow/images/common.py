@@ -128,14 +128,14 @@ def warn_of_doubtful_pairs(
     turned = [
         _orientations(pair, image, mask)
         for pair, image, mask in zip(pairs, image_headers, mask_headers, strict=True)
-        if image.ignored_orientation != mask.ignored_orientation
+        if (image.orientation, image.is_turned) != (mask.orientation, mask.is_turned)
     ]
     if turned:
         _checks.warn(
-            f"{len(turned)} images have an EXIF orientation, which Keras does not apply, and their "
-            f"masks have none: {', '.join(turned[:NUM_NAMED])}{', …' * (len(turned) > NUM_NAMED)}. "
-            "Masks that were drawn on the turned images do not fit them. Turn the images with "
-            "PIL.ImageOps.exif_transpose and save them; or, if the masks fit, remove the tag."
+            f"{len(turned)} images and their masks differ in their EXIF orientation, which is "
+            f"applied to TIFF files alone: {', '.join(turned[:NUM_NAMED])}"
+            f"{', …' * (len(turned) > NUM_NAMED)}. Look at them with `show`. If masks do not fit, "
+            "turn the files with PIL.ImageOps.exif_transpose and save them; else remove the tags."
         )
     if mask_colors is not None:
         return

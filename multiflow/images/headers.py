@@ -104,7 +104,7 @@ def array_header(array: np.ndarray, *, channels_first: bool) -> Header:
     Raises:
         ValueError: if it is no image or mask.
     """
-    if array.ndim not in (2, 3) or array.dtype.kind not in "biuf":
+    if array.ndim not in (2, 3) or array.dtype.kind not in "biuf" or not array.size:
         raise ValueError(
             f"it holds an array of shape {array.shape} and dtype {array.dtype}; it must hold "
             "one image or mask, of rank 2 or 3, of numbers"

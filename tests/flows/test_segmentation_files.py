@@ -438,9 +438,10 @@ class TestErrors:
     def test_numpy_file_of_other_things(self, make_pairs: Any) -> None:
         images, masks = make_pairs(["1"])
         (masks / "1.png").unlink()
-        np.save(masks / "1.npy", np.zeros((12, 9), complex))
-        with pytest.raises(ValueError, match=r"1\.npy' \(it holds an array of .* complex128"):
-            flow([images], [masks])
+        for array, received in ((np.zeros((12, 9), complex), "complex128"), (np.ones((0, 9)), 0)):
+            np.save(masks / "1.npy", array)
+            with pytest.raises(ValueError, match=rf"1\.npy' \(.* an array of .*{received}"):
+                flow([images], [masks])
 
     def test_numpy_file_that_is_exchanged_for_objects(self, make_pairs: Any) -> None:
         images, masks = make_pairs(["1"])
@@ -619,7 +620,7 @@ class TestOrientation:
 
     @pytest.mark.parametrize(
         ("image", "mask"),
-        [((".jpg", 6), (".png", 6)), ((".tif", 6), (".tif", 8)), ((".tif", 6), (".png", 1))],
+        [((".jpg", 6), (".png", 6)), ((".tif", 6), (".tif", 6)), ((".png", 1), (".tif", 1))],
     )
     def test_pairs_that_fit(self, make_pairs: Any, image: Any, mask: Any) -> None:
         images, masks = make_pairs(["1"])
@@ -627,12 +628,24 @@ class TestOrientation:
         self.write(masks, *mask)
         assert flow([images], [masks]).samples == 1
 
-    @pytest.mark.parametrize("mask", [(".png", 1), (".tif", 1)])
-    def test_images_that_keras_does_not_turn(self, make_pairs: Any, mask: Any) -> None:
+    @pytest.mark.parametrize(
+        ("image", "mask"),
+        [
+            ((".jpg", 6), (".png", 1)),
+            ((".jpg", 6), (".tif", 1)),
+            ((".tif", 6), (".png", 1)),
+            ((".tif", 6), (".tif", 8)),
+            ((".png", 1), (".tif", 8)),
+        ],
+    )
+    def test_pairs_that_may_come_apart(self, make_pairs: Any, image: Any, mask: Any) -> None:
         images, masks = make_pairs(["1"])
-        self.write(images, ".jpg", 6)
+        self.write(images, *image)
         self.write(masks, *mask)
-        message = r"1 images have an EXIF orientation.*1\.jpg' \(orientation 6\) and .*1\."
+        message = (
+            r"1 images and their masks differ in their EXIF orientation.*"
+            rf"1\{image[0]}' \(orientation {image[1]}.* and .*1\{mask[0]}' \(orientation {mask[1]}"
+        )
         with pytest.warns(UserWarning, match=message):
             flow([images], [masks])
 
