@@ -121,8 +121,9 @@ def _warp_and_flip(
         factor = row.dtype.type(scale or 1)
         np.multiply(image, factor, out=flipped(row, move.flips), dtype=row.dtype)
         return
-    if image.base is not None:
-        # A copy reads the image in order into the processor's cache; a warp reads here and there.
+    if image.base is not None or not image.flags.writeable:
+        # Of what was not just made, a copy reads in order, into the processor's cache; a warp
+        # reads here and there.
         image = image.copy("K")
     order, fill_mode, cval = generator.interpolation_order, generator.fill_mode, generator.cval
     warp_image(image, row, Warp(move.matrix, order, fill_mode, cval, move.flips, scale))

@@ -145,7 +145,7 @@ class CacheFile:
         self._start_of_entries = start + end + 1
 
     def read(self, place: int) -> np.ndarray:
-        """The image at a position, as an array that cannot be written to.
+        """The image at a position, as a new array.
 
         Raises:
             OSError: if it cannot be read.
@@ -157,7 +157,6 @@ class CacheFile:
             if checksum_of(pixels) != self._checksums[place]:
                 raise ValueError("the checksum of an image is wrong")
             self._is_checked[place] = True
-        pixels.flags.writeable = False
         return pixels
 
     def sources(self) -> tuple[list[str], np.ndarray]:
