@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from multiflow import _checks
 from multiflow.images.arrays import LazyArray
 from multiflow.images.decoding import NUM_CHANNELS, Picture
 from multiflow.images.headers import Header, array_header, mask_header, read_mask
@@ -270,17 +271,17 @@ def check_mask_colors(mask_colors: Any, num_classes: Any) -> None:
     if not (
         isinstance(mask_colors, Mapping)
         and mask_colors
-        and all(isinstance(number, Integral) for number in mask_colors.values())
+        and all(_checks.is_integer(n, -(2**63), 2**63 - 1) for n in mask_colors.values())
         and all(
             isinstance(color, Sequence)
             and len(color) == 3
-            and all(isinstance(level, Integral) and 0 <= int(level) < 256 for level in color)
+            and all(_checks.is_integer(level, 0, 255) for level in color)
             for color in mask_colors
         )
     ):
         raise ValueError(
-            "`mask_colors` must map colours, three integers from 0 to 255, to class numbers, as in "
-            f"{{(128, 0, 0): 1}}. Received: {mask_colors!r}"
+            "`mask_colors` must map colours, three integers from 0 to 255, to class "
+            f"numbers, integers that int64 holds, as in {{(128, 0, 0): 1}}. Received: {mask_colors!r}"
         )
     numbers = sorted(mask_colors.values())
     if isinstance(num_classes, Integral) and not 0 <= numbers[0] <= numbers[-1] < int(num_classes):

@@ -381,6 +381,7 @@ class TestErrors:
             ({"mask_colors": {(0, 0): 1}}, "`mask_colors` must map colours"),
             ({"mask_colors": {(0, 0, 256): 1}}, "`mask_colors` must map colours"),
             ({"mask_colors": {(0, 0, 0): "cat"}}, "`mask_colors` must map colours"),
+            ({"mask_colors": {(0, 0, 0): 2**63}}, "`mask_colors` must map colours"),
             ({"subset": "test"}, "`subset` must be None"),
             ({"subset": "validation"}, "takes none of the 2 samples"),
             ({"target_size": (8,)}, "`target_size` must be two positive integers"),
