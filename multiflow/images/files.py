@@ -280,8 +280,8 @@ def check_mask_colors(mask_colors: Any, num_classes: Any) -> None:
         )
     ):
         raise ValueError(
-            "`mask_colors` must map colours, three integers from 0 to 255, to class "
-            f"numbers, integers that int64 holds, as in {{(128, 0, 0): 1}}. Received: {mask_colors!r}"
+            "`mask_colors` must map colours, three integers from 0 to 255, to class numbers, "
+            f"integers that int64 holds, as in {{(128, 0, 0): 1}}. Received: {mask_colors!r}"
         )
     numbers = sorted(mask_colors.values())
     if isinstance(num_classes, Integral) and not 0 <= numbers[0] <= numbers[-1] < int(num_classes):
