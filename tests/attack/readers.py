@@ -1,0 +1,93 @@
+"""All readers over the files of a folder, such as the test images of Pillow."""
+
+from __future__ import annotations
+
+import collections
+import io
+import pathlib
+from typing import Any
+
+import keras
+import numpy as np
+from PIL import Image
+
+from multiflow.images.decoding import NUM_CHANNELS
+from multiflow.images.files import Decoding, ImageFiles, MaskFiles
+from multiflow.images.headers import UNREADABLE, read_header
+
+from .frame import Outcome, Result, observe, run_in_child
+
+READERS = (*NUM_CHANNELS, "masks")  # images in each color mode, and masks
+SECONDS = 10
+SIZE = (37, 29)
+
+
+def main(folder: pathlib.Path) -> int:
+    """Reads all files below a folder in all ways, and prints what happened."""
+    counts: dict[str, collections.Counter[str]] = {
+        reader: collections.Counter() for reader in READERS
+    }
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        results = run_in_child(read_all, str(path), seconds=SECONDS)
+        if isinstance(results, Result):  # of the process, not of a reader
+            results = dict.fromkeys(READERS, results)
+        for reader, result in results.items():
+            counts[reader][result.outcome] += 1
+            if result.failure:
+                print(f"FAILED: {reader}: {path}: {result.failure}", flush=True)
+    for reader, counted in counts.items():
+        print(f"{reader:10}{counted.total():6} files:", *(f"{v} {k}," for k, v in counted.items()))
+    return 1 if any(counted["failed"] for counted in counts.values()) else 0
+
+
+def read_all(path: str) -> dict[str, Result]:
+    """Reads a file in all ways."""
+    return {reader: read(path, reader) for reader in READERS}
+
+
+def read(path: str, reader: str) -> Result:
+    """Reads a file in one way, and compares."""
+    if reader == "masks":
+        received, expected = observe(_read_mask, path), observe(_pillows_array, path)
+    else:
+        received, expected = observe(_read_image, path, reader), observe(_keras_array, path, reader)
+    if received.error:
+        if not received.names(path):
+            return Result("failed", f"The error does not name the file: {received.error!r}")
+        if reader != "masks" and not expected.error:
+            return Result("failed", f"Keras reads it: {received.error!r}")
+        return Result("error")
+    return _compare(received, expected)
+
+
+def _compare(received: Outcome, expected: Outcome) -> Result:
+    if expected.error:
+        return Result("failed", f"Keras or Pillow raises {expected.error!r}.")
+    if received.value.dtype != expected.value.dtype or not np.array_equal(
+        received.value, expected.value
+    ):
+        return Result("failed", f"Other values: {received.value.dtype}, {expected.value.dtype}.")
+    return Result("equal")
+
+
+def _read_image(path: str, color_mode: str) -> Any:
+    return ImageFiles([path], Decoding(SIZE, color_mode, "nearest", False, False))[0]
+
+
+def _keras_array(path: str, color_mode: str) -> Any:
+    array = np.asarray(keras.utils.load_img(path, color_mode=color_mode, target_size=SIZE))
+    return array if array.ndim == 3 else array[..., np.newaxis]
+
+
+def _read_mask(path: str) -> Any:
+    try:
+        header = read_header(path, channels_first=False, is_mask=True)
+    except UNREADABLE as error:
+        raise ValueError(f"{path!r}: {error}") from error  # as flows report them, all together
+    decoding = Decoding(header.size, None, "nearest", False, False)
+    return MaskFiles([path], decoding, header.num_channels, header.dtype, None)[0]
+
+
+def _pillows_array(path: str) -> Any:
+    with open(path, "rb") as file:
+        return np.asarray(Image.open(io.BytesIO(file.read())))
