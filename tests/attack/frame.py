@@ -32,6 +32,10 @@ class Risky(BaseException):
     """The case may hang or fill the memory, and must begin again in a process of its own."""
 
 
+class Late(BaseException):
+    """The case takes too long; no errors, which cases catch."""
+
+
 @dataclass
 class Case:
     """What an attack gets.
@@ -120,6 +124,8 @@ def run(attack: Attack, seed: int, *, in_child: bool = False) -> Result:
                 return Result(attack(case))
         except Risky:
             pass
+        except Late:
+            return Result("failed", "\n".join([*case.notes, f"It takes more than {SECONDS} s."]))
         except Exception as error:
             what = str(error) if isinstance(error, AssertionError) else traceback.format_exc()
             return Result("failed", "\n".join([*case.notes, what or traceback.format_exc()]))
@@ -136,7 +142,7 @@ def _silence() -> Iterator[list[warnings.WarningMessage]]:
 @contextlib.contextmanager
 def _alarm() -> Iterator[None]:
     def ring(*_: Any) -> None:
-        raise AssertionError(f"It takes more than {SECONDS} s.")
+        raise Late
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.alarm(SECONDS)

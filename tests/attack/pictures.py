@@ -31,8 +31,8 @@ MODES: dict[str, tuple[tuple[int, ...], str]] = {
 }
 COMMON = ("PNG", "TIFF", "JPEG", "BMP")
 # Formats whose files hold exactly what Pillow was given; of others, it is not known here.
-EXACT = ("PNG", "TIFF", "BMP", "DIB", "PPM", "TGA", "SGI", "PCX", "IM", "QOI")
-LOSSY = ("JPEG", "MPO", "AVIF", "JPEG2000")
+EXACT = ("PNG", "TIFF", "BMP", "PPM", "TGA", "SGI", "PCX", "IM", "QOI")
+LOSSY = ("JPEG", "MPO", "AVIF")
 TIFF_COMPRESSIONS = (
     "raw", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate", "packbits", "group3", "group4", "jpeg",
     "lzma", "zstd", "webp",
@@ -100,11 +100,13 @@ def by_pillow(case: Case, size: Size) -> Picture:
     flaw = "it has several pages" if "append_images" in options else ""
     if (
         form in LOSSY
+        or options.get("irreversible")
         or (form == "WEBP" and not options["lossless"])
         or (form == "TIFF" and options["compression"] in ("jpeg", "webp"))
     ):
         flaw = "it is lossy"
     orientation = orientation_in(options)
+    pixels = pixels[..., :3] if mode == "RGBX" else pixels  # X means nothing
     stored = turned(pixels, orientation if form == "TIFF" else 1)
     return Picture(
         file.getvalue(),

@@ -18,7 +18,7 @@ from multiflow.images.headers import UNREADABLE, read_header
 from .frame import Outcome, Result, observe, run_in_child
 
 READERS = (*NUM_CHANNELS, "masks")  # images in each color mode, and masks
-SECONDS = 10
+SECONDS = 10  # the most that a reader may take
 SIZE = (37, 29)
 
 
@@ -28,7 +28,7 @@ def main(folder: pathlib.Path) -> int:
         reader: collections.Counter() for reader in READERS
     }
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        results = run_in_child(read_all, str(path), seconds=SECONDS)
+        results = run_in_child(read_all, str(path), seconds=SECONDS * len(READERS))
         if isinstance(results, Result):  # of the process, not of a reader
             results = dict.fromkeys(READERS, results)
         for reader, result in results.items():
