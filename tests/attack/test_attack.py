@@ -7,7 +7,7 @@ import pytest
 from . import arguments, changes, files, frame, kills, trees
 
 # How many seeds of each kind; together they take less than a minute.
-SHARES = {files: 20, arguments: 15, trees: 30, changes: 30, kills: 2}
+SHARES = {files: 25, arguments: 30, trees: 40, changes: 40, kills: 3}
 CASES = [
     pytest.param(attack, share, id=f"{module.__name__.rpartition('.')[2]}.{attack.__name__}")
     for module, share in SHARES.items()
