@@ -9,7 +9,6 @@ import multiprocessing
 import os
 import pathlib
 import pickle
-import random
 import sys
 import threading
 from collections.abc import Callable
@@ -518,7 +517,7 @@ class TestFit:
         first_weights = model.get_weights()
         for options in [*workers, {"workers": 2, "use_multiprocessing": True}]:
             model.set_weights(first_weights)
-            random.seed(1)  # by which `fit` shuffles batches
+            keras.utils.set_random_seed(1)  # by which `fit` shuffles batches
             model.fit(flow_for_fit(**options), epochs=3, shuffle=shuffle, verbose=0)
             weights.append(b"".join(part.tobytes() for part in model.get_weights()))
         assert len(set(weights)) == 1
