@@ -226,11 +226,10 @@ def _flow(roots: Any, generator: Any = None, **options: Any) -> Outcome:
     )
 
 
-def _assert_told_of_others(received: Outcome, roots: list[pathlib.Path]) -> None:
+def _assert_told_of_others(received: Outcome, folders: list[pathlib.Path]) -> None:
     left_out = {
         ending
-        for root in roots
-        for folder in root.iterdir()
+        for folder in folders
         for path, _, files in os.walk(folder)
         if "/." not in path.removeprefix(str(folder))  # hidden files are seldom meant
         for ending in LEFT_OUT
