@@ -123,8 +123,8 @@ def nasty_for_new_flows(case: Case) -> str:
     names = FLOW_ARGUMENTS[kind] + NEW + RANGES
     name = case.choose(*names)
     value = _nasty(case, name)
-    if "_dir" in name and value == pathlib.Path("missing"):
-        value = case.folder / "missing"
+    if name in ("cache", "save_to_dir") and isinstance(value, (str, pathlib.Path)) and value != "":
+        value = case.folder / value  # not where the tests run
     (generator if name in NEW + RANGES else options)[name] = value
     if name == "subset":
         generator["validation_split"] = 0.5
