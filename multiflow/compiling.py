@@ -10,6 +10,9 @@ from numba.core.compiler_lock import global_compiler_lock
 
 from multiflow.parallel import hold_over_forks
 
+if tuple(map(int, numba.__version__.split(".")[:2])) < (0, 61):
+    raise ImportError("Older versions of numba refuse some arrays that they have compiled for.")
+
 # Loops are compiled when threads need them, and a forked process may need more.
 hold_over_forks(global_compiler_lock)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pathlib
 import re
 import subprocess
@@ -95,3 +96,12 @@ def test_a_missing_part_of_a_library_names_the_library() -> None:
     message = "It needs nowhere, which comes with multiflow's extra `fast`, .* pip install nowhere$"
     with pytest.raises(ImportError, match=message):
         extras.require("nowhere.to.be.found", user="It", extra="fast")
+
+
+def test_older_numba_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    numba = pytest.importorskip("numba")
+    monkeypatch.setattr(numba, "__version__", "0.60.1")
+    spec = importlib.util.find_spec("multiflow.compiling")
+    assert spec and spec.loader
+    with pytest.raises(ImportError, match="Older versions of numba"):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 import warnings
-from numbers import Integral
+from numbers import Integral, Real
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -147,12 +147,14 @@ def _copy(image: np.ndarray, target: np.ndarray, warp: Warp) -> None:
 def _is_known(shape: tuple[int, ...], warp: Warp) -> bool:
     """True if this module can do the warp of an image itself, and need not leave it to SciPy.
 
-    It knows some orders and fill modes, and no coordinates far outside the image.
+    It knows some orders and fill modes, no coordinates far outside the image, and no `cval` that
+    SciPy refuses.
     """
     is_low = isinstance(warp.order, Integral) and 0 <= int(warp.order) <= 1
     return (
         is_low
         and warp.fill_mode in FILL_MODES
+        and isinstance(warp.cval, Real)
         and math.prod(shape) <= MAX_VALUES
         and bool((np.abs(warp.matrix) @ (*shape[:2], 1)).max() < MAX_COORDINATE)
     )

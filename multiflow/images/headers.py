@@ -176,7 +176,10 @@ def _raw_modes(image: ImageFile.ImageFile) -> set[str]:
     raw_modes = set()
     for decoder, _, _, arguments in image.tile:
         parts = arguments if isinstance(arguments, tuple) else (arguments,)
-        raw_modes.add(next((part for part in parts if isinstance(part, str)), decoder))
+        raw_mode = next((part for part in parts if isinstance(part, str)), decoder)
+        # What is decompressed has the byte order of the machine, which Pillow then swaps again.
+        is_swapped = decoder == "libtiff" and "B" in raw_mode.partition(";")[2]
+        raw_modes.add(f"{raw_mode} in compressed bytes" if is_swapped else raw_mode)
     if image.format == "PPM" and image.mode == "1":
         return {"1"}  # this format itself says that 1 is black
     if image.format == "PPM" and image.tile[0][0] != "raw":

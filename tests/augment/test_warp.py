@@ -94,13 +94,15 @@ def test_coordinates_just_outside() -> None:
         np.testing.assert_array_equal(target, expected)
 
 
-@pytest.mark.parametrize(("cval", "order"), [(None, 1), (None, 0), (1j, 1), (0.0, 1.0)])
-def test_the_same_refusals_as_scipys(cval: Any, order: Any) -> None:
+@pytest.mark.parametrize("matrix", [MATRICES[0], np.eye(2, 3, k=0) + np.eye(2, 3, k=2)])
+@pytest.mark.parametrize("fill_mode", ["constant", "nearest"])
+@pytest.mark.parametrize(("cval", "order"), [(None, 1), (None, 0), (1j, 1), (len, 1), (0.0, 1.0)])
+def test_the_same_refusals_as_scipys(cval: Any, order: Any, fill_mode: str, matrix: Any) -> None:
     image = np.ones((4, 5, 3), np.float32)
     with pytest.raises(TypeError):
-        scipy_warp(image, MATRICES[0], order=order, mode="constant", cval=cval)
+        scipy_warp(image, matrix, order=order, mode=fill_mode, cval=cval)
     with pytest.raises(TypeError):
-        warp.warp_image(image, image.copy(), Warp(MATRICES[0], order, "constant", cval))
+        warp.warp_image(image, image.copy(), Warp(matrix, order, fill_mode, cval))
 
 
 @pytest.mark.usefixtures("_either")

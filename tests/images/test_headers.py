@@ -62,6 +62,16 @@ KEPT: dict[str, tuple[bytes, Any]] = {
         f"TIFF, {compression}": (encoded(VALUES, "TIFF", compression=compression), VALUES)
         for compression in ("tiff_lzw", "tiff_deflate", "packbits")
     },
+    **{
+        f"TIFF of {dtype.__name__}, {order}, {'deflated' * compressed}": (
+            tiff(VALUES.astype(dtype) * 300, order=order, compressed=compressed),
+            VALUES.astype(dtype) * 300,
+        )
+        for dtype in (np.uint16, np.int32, np.float32)
+        for order in "<>"
+        for compressed in (False, True)
+        if not (order == ">" and compressed and dtype != np.uint16)
+    },
     "GIF": (encoded(VALUES, "GIF", "P", optimize=False), VALUES),
 }
 CHANGED: dict[str, bytes] = {
@@ -73,6 +83,12 @@ CHANGED: dict[str, bytes] = {
     "TIFF of int8": tiff(VALUES.astype(np.int8) - np.int8(1)),
     "TIFF of bits, white is 0": tiff(VALUES % 2, bits=1, photometric=WHITE_IS_ZERO),
     "TIFF, white is 0": tiff(VALUES, photometric=WHITE_IS_ZERO),
+    **{
+        f"TIFF of {dtype.__name__}, deflated bytes in the other order": tiff(
+            VALUES.astype(dtype), order=">", compressed=True
+        )
+        for dtype in (np.int16, np.int32, np.float32)
+    },
     "PGM of 100 levels": raw_pgm(100, "u1"),
     "PGM of 1000 levels": raw_pgm(1000, ">u2"),
     "PGM of 15 levels, in words": plain_pgm(15),
