@@ -102,6 +102,7 @@ def test_older_numba_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     numba = pytest.importorskip("numba")
     monkeypatch.setattr(numba, "__version__", "0.60.1")
     spec = importlib.util.find_spec("multiflow.compiling")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     with pytest.raises(ImportError, match="Older versions of numba"):
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
