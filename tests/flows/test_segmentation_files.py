@@ -705,6 +705,13 @@ class TestPalettes:
         images, masks = self.masks_with(make_pairs, PALETTE, PALETTE[:9], filled)
         assert flow([images], [masks]).samples == 3
 
+    def test_the_colour_of_what_is_unused_is_no_class(self, make_pairs: Any) -> None:
+        """Pillow fills a palette with black, here behind 3 and 2 colours that begin with white."""
+        colours = [255, 255, 255, *PALETTE[3:9]]
+        palettes = [colours[:9] + [0] * 741, colours[:6] + [0] * 744]
+        images, masks = self.masks_with(make_pairs, *palettes, [0] * 768)
+        assert flow([images], [masks]).samples == 3
+
 
 def test_images_lie_in_memory_as_in_keras_flow(make_pairs: Any) -> None:
     """Means of float32 round by how an image lies in memory."""
