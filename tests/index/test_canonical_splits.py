@@ -235,5 +235,9 @@ class TestClassesLeftOut:
         assert (
             seeded.flow_from_directories([root], classes=["ants"], subset="training").samples == 3
         )
+        names = [str(path) for path in sorted(root.glob("[abc]*/*.png"))]
+        frame = pd.DataFrame({"filename": [*names, "gone.png"], "class": [*"ab" * 9, "c"]})
+        with pytest.warns(UserWarning, match="1 invalid image filename"):  # and no other
+            seeded.flow_from_dataframe(frame, subset="training")
         whole = MultiDirImageDataGenerator(split_groups=os.path.basename)
         assert whole.flow_from_directories([root], classes=["ants"], subset="training").samples == 6
