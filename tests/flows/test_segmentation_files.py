@@ -521,11 +521,11 @@ class TestFilesThatChange:
     @pytest.mark.parametrize(
         ("mask", "changed"),
         [
-            (np.zeros((24, 18), np.uint8), r"its size has changed from \(12, 9\) to \(24, 18\)"),
-            (np.full((12, 9), 261, np.uint16), "its dtype has changed from uint8 to uint16"),
-            (np.full((12, 9), 1.7, np.float32), "its dtype has changed from uint8 to float32"),
-            (np.zeros((12, 9), bool), "its dtype has changed from uint8 to bool"),
-            (np.zeros((12, 9, 3), np.uint8), "its num channels has changed from None to 3"),
+            (np.zeros((24, 18), np.uint8), r"size was \(12, 9\) and is \(24, 18\)"),
+            (np.full((12, 9), 261, np.uint16), "dtype was uint8 and is uint16"),
+            (np.full((12, 9), 1.7, np.float32), "dtype was uint8 and is float32"),
+            (np.zeros((12, 9), bool), "dtype was uint8 and is bool"),
+            (np.zeros((12, 9, 3), np.uint8), "num_channels was None and is 3"),
         ],
     )
     @pytest.mark.parametrize("ending", [".png", ".npy"])
@@ -549,7 +549,10 @@ class TestFilesThatChange:
         write(np.full((12, 9), 2, np.uint8))
         assert (iterator[0][1] == 2).all()
         write(mask)
-        message = f"{re.escape(repr(str(path)))} cannot be read: {changed} since the flow was made"
+        message = (
+            f"{re.escape(repr(str(path)))} cannot be read: it has changed since the flow was made "
+            rf"\({changed}\); make a new flow"
+        )
         with pytest.raises(ValueError, match=message):
             iterator[0]
 
@@ -571,7 +574,10 @@ class TestFilesThatChange:
         write(8)
         iterator = flow([images], [masks], target_size=(6, 6))
         write(16)
-        message = f"1{ending}' cannot be read: its size has changed from (8, 8) to (16, 16)"
+        message = (
+            f"1{ending}' cannot be read: it has changed since the flow was made (size was (8, 8) "
+            "and is (16, 16))"
+        )
         with pytest.raises(ValueError, match=re.escape(message)):
             iterator[0]
 
