@@ -258,6 +258,10 @@ class TestReading:
             flow([images], [masks])
         np.save(masks / "3.npy", np.full((12, 9), 2**53 + 1, "uint64"))
         assert flow([images], [masks], shuffle=False)[0][1].max() == 2**53 + 1
+        for number, of_file in enumerate(["int32", "float32", "float64"], start=1):
+            np.save(masks / f"{number}.npy", np.full((12, 9), 2**20 + 1, of_file))
+        _, batch = flow([images], [masks])[0]  # which float64 holds
+        assert (batch == 2**20 + 1).all()
 
     def test_infinity_is_told_when_it_is_read(self, make_pairs: Any) -> None:
         images, masks = make_pairs(["1"])
