@@ -517,7 +517,7 @@ class MultiDirImageDataGenerator(Transformer):
         )  # fmt: skip
         flow = DataFrameIterator.adopt(iterator, subset, fetching)
         if own_subset is not None:
-            flow.take_subset(own_subset, dataframe.get(y_col))
+            flow.take_subset(own_subset, dataframe.get(y_col) if classes else [])
         flow.fill_cache(cache)
         return flow
 

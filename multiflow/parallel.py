@@ -146,8 +146,10 @@ def _begin_fork() -> None:
 
 
 def _end_fork() -> None:
-    while _taken:
-        _taken.pop().release()
+    taken = _taken[::-1]
+    _taken.clear()  # before the first lock is free, which lets another thread fork
+    for lock in taken:
+        lock.release()
 
 
 def _begin_in_child() -> None:

@@ -107,6 +107,27 @@ def test_forks_wait_for_what_cannot_be_taken_up_again() -> None:
     assert not parallel._taken
 
 
+def test_a_fork_frees_no_lock_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As soon as the first lock is free, another thread may take it for a fork of its own."""
+    freed: list[str] = []
+
+    class Watched:
+        def acquire(self) -> None:
+            pass
+
+        def release(self) -> None:
+            freed.append("lock")
+            if len(freed) == 1:
+                parallel._begin_fork()
+
+    monkeypatch.setattr(parallel, "_held", [Watched()])
+    parallel._begin_fork()
+    parallel._end_fork()
+    assert freed == ["lock"]
+    parallel._end_fork()
+    assert freed == ["lock", "lock"]
+
+
 def test_cached_properties_are_found_once() -> None:
     class Owner:
         @parallel.CachedProperty

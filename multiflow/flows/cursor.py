@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -91,7 +92,7 @@ class Cursor(_keras.Iterator):
 
     @property
     def _batches_per_epoch(self) -> int:
-        return super().__len__()
+        return operator.index(super().__len__())  # an int for a `batch_size` of NumPy, too
 
     def __len__(self) -> int:
         if self._is_endless:

@@ -35,7 +35,7 @@ class DataFrameIterator(FileFlow, _keras.DataFrameIterator):
 
         Args:
             subset: `"training"` or `"validation"`.
-            labels: the labels of all rows of the dataframe, of the classes that were left out, too.
+            labels: the labels of all rows, if there were `classes` that may leave out some.
 
         Raises:
             ValueError: if `subset` is unknown.

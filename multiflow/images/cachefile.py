@@ -51,7 +51,8 @@ def file_facts(path: str) -> tuple[int, int, int, int]:
 @functools.cache
 def software() -> str:
     """All that decides, beside a file and how it is read, which pixels it gives."""
-    codecs = [*features.codecs, *({"webp", "avif"} & set(features.modules))]
+    # zlib loses nothing, and which one there is depends on what a process imported first.
+    codecs = {*features.codecs, *({"webp", "avif"} & set(features.modules))} - {"zlib"}
     versions = ", ".join(f"{name} {features.version(name)}" for name in sorted(codecs))
     return f"Pillow {PIL.__version__} ({versions}), Keras {keras.__version__}, {platform.machine()}"
 

@@ -155,8 +155,10 @@ def _warn_of_palettes(palettes: Mapping[str, bytes]) -> None:
     seen: dict[bytes, tuple[int, str]] = {}
     for path, palette in palettes.items():
         colors = [palette[start : start + 3] for start in range(0, len(palette), 3)]
-        while len(colors) > 1 and colors[-1] == colors[-2]:  # what fills an unused rest
-            colors.pop()
+        if colors[-1:] == colors[-2:-1]:  # repeated to fill an unused rest
+            unused = colors[-1]
+            while colors and colors[-1] == unused:
+                colors.pop()
         for color in dict.fromkeys(colors):
             index = colors.index(color)
             other_index, other_path = seen.setdefault(color, (index, path))

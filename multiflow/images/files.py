@@ -123,10 +123,9 @@ class Files(LazyArray):
         for name, value in received.items():
             expected = getattr(header, name)
             if value != expected:
-                change = "" if name == "palette" else f" from {expected} to {value}"
+                change = name if name == "palette" else f"{name} was {expected} and is {value}"
                 raise ValueError(
-                    f"its {name.replace('_', ' ')} has changed{change} since the flow was made; "
-                    "make a new flow"
+                    f"it has changed since the flow was made ({change}); make a new flow"
                 )
 
     def _resize(self, image: np.ndarray) -> np.ndarray:

@@ -171,6 +171,13 @@ class TestPerSample:
         assert next_epoch_of(flow) == epochs[2]
         assert flow.epoch == 2
 
+    def test_sizes_of_numpy_are_as_ints(self) -> None:
+        generator = MultiDirImageDataGenerator(rng="per_sample")
+        flow = generator.flow(np.zeros((3, 2, 2, 1)), batch_size=np.int64(2), seed=1)
+        assert "2 batches of up to 2>" in repr(flow)
+        next(flow), next(flow)
+        assert json.loads(json.dumps(flow.state_dict())) == flow.state_dict()
+
     def test_attributes_are_kerass(self, make: Make) -> None:
         flow = make(per_sample())
         seen = []

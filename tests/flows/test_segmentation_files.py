@@ -258,6 +258,10 @@ class TestReading:
             flow([images], [masks])
         np.save(masks / "3.npy", np.full((12, 9), 2**53 + 1, "uint64"))
         assert flow([images], [masks], shuffle=False)[0][1].max() == 2**53 + 1
+        for number, of_file in enumerate(["int32", "float32", "float64"], start=1):
+            np.save(masks / f"{number}.npy", np.full((12, 9), 2**20 + 1, of_file))
+        _, batch = flow([images], [masks])[0]  # which float64 holds
+        assert (batch == 2**20 + 1).all()
 
     def test_infinity_is_told_when_it_is_read(self, make_pairs: Any) -> None:
         images, masks = make_pairs(["1"])
@@ -522,11 +526,11 @@ class TestFilesThatChange:
     @pytest.mark.parametrize(
         ("mask", "changed"),
         [
-            (np.zeros((24, 18), np.uint8), r"its size has changed from \(12, 9\) to \(24, 18\)"),
-            (np.full((12, 9), 261, np.uint16), "its dtype has changed from uint8 to uint16"),
-            (np.full((12, 9), 1.7, np.float32), "its dtype has changed from uint8 to float32"),
-            (np.zeros((12, 9), bool), "its dtype has changed from uint8 to bool"),
-            (np.zeros((12, 9, 3), np.uint8), "its num channels has changed from None to 3"),
+            (np.zeros((24, 18), np.uint8), r"size was \(12, 9\) and is \(24, 18\)"),
+            (np.full((12, 9), 261, np.uint16), "dtype was uint8 and is uint16"),
+            (np.full((12, 9), 1.7, np.float32), "dtype was uint8 and is float32"),
+            (np.zeros((12, 9), bool), "dtype was uint8 and is bool"),
+            (np.zeros((12, 9, 3), np.uint8), "num_channels was None and is 3"),
         ],
     )
     @pytest.mark.parametrize("ending", [".png", ".npy"])
@@ -550,7 +554,10 @@ class TestFilesThatChange:
         write(np.full((12, 9), 2, np.uint8))
         assert (iterator[0][1] == 2).all()
         write(mask)
-        message = f"{re.escape(repr(str(path)))} cannot be read: {changed} since the flow was made"
+        message = (
+            f"{re.escape(repr(str(path)))} cannot be read: it has changed since the flow was made "
+            rf"\({changed}\); make a new flow"
+        )
         with pytest.raises(ValueError, match=message):
             iterator[0]
 
@@ -572,7 +579,10 @@ class TestFilesThatChange:
         write(8)
         iterator = flow([images], [masks], target_size=(6, 6))
         write(16)
-        message = f"1{ending}' cannot be read: its size has changed from (8, 8) to (16, 16)"
+        message = (
+            f"1{ending}' cannot be read: it has changed since the flow was made (size was (8, 8) "
+            "and is (16, 16))"
+        )
         with pytest.raises(ValueError, match=re.escape(message)):
             iterator[0]
 
@@ -704,6 +714,13 @@ class TestPalettes:
     def test_longer_palettes_are_none(self, make_pairs: Any) -> None:
         filled = PALETTE[:9] + [0, 0, 0] * 40
         images, masks = self.masks_with(make_pairs, PALETTE, PALETTE[:9], filled)
+        assert flow([images], [masks]).samples == 3
+
+    def test_the_colour_of_what_is_unused_is_no_class(self, make_pairs: Any) -> None:
+        """Pillow fills a palette with black, here behind 3 and 2 colours that begin with white."""
+        colours = [255, 255, 255, *PALETTE[3:9]]
+        palettes = [colours[:9] + [0] * 741, colours[:6] + [0] * 744]
+        images, masks = self.masks_with(make_pairs, *palettes, [0] * 768)
         assert flow([images], [masks]).samples == 3
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import filelock
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from multiflow.images import cache, cachefile
 from multiflow.images.cache import CachedFiles, cache_files
@@ -65,6 +65,15 @@ def assert_equal(cached: Any, files: Any) -> None:
         received, expected = cached[index], files[index]
         assert received.dtype == expected.dtype
         np.testing.assert_array_equal(received, expected)
+
+
+def test_the_version_of_zlib_makes_no_cache_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be several in a process; Pillow tells that of the library imported first."""
+    version, software = features.version, cachefile.software.__wrapped__
+    expected = software()
+    for name, is_equal in (("zlib", True), ("libtiff", False)):
+        monkeypatch.setattr(features, "version", lambda n, o=name: "0" if n == o else version(n))
+        assert (software() == expected) is is_equal
 
 
 @contextlib.contextmanager

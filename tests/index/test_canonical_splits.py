@@ -114,7 +114,10 @@ def test_the_order_of_classes_in_one_folder(three_classes: pathlib.Path, seed: i
 
 @UNEVEN
 @pytest.mark.parametrize("seed", [None, 3])
-def test_pairs_of_several_roots(tmp_path: pathlib.Path, seed: int | None) -> None:
+def test_pairs_of_several_roots(
+    tmp_path: pathlib.Path, seed: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     for number in range(30):
         rng = random.Random(number)
         roots = list("dbca")
@@ -132,11 +135,16 @@ def test_pairs_of_several_roots(tmp_path: pathlib.Path, seed: int | None) -> Non
         parts = []
         for subset in SUBSETS:
             rng.shuffle(roots)
+            starts = [rng.choice(["", ".", tmp_path]) for _ in roots]
             folders = [
-                [tmp_path / str(number) / of / name for name in roots] for of in ("images", "masks")
+                [
+                    os.path.join(start, str(number), of, name)
+                    for start, name in zip(starts, roots, strict=True)
+                ]
+                for of in ("images", "masks")
             ]
             flow = generator.flow_segmentation_from_directories(*folders, subset=subset)
-            parts.append(set(flow.filepaths))
+            parts.append(set(map(os.path.abspath, flow.filepaths)))
         assert not parts[0] & parts[1]
         assert len(parts[0] | parts[1]) == len(
             list((tmp_path / str(number) / "images").rglob("*.png"))
@@ -235,5 +243,9 @@ class TestClassesLeftOut:
         assert (
             seeded.flow_from_directories([root], classes=["ants"], subset="training").samples == 3
         )
+        names = [str(path) for path in sorted(root.glob("[abc]*/*.png"))]
+        frame = pd.DataFrame({"filename": [*names, "gone.png"], "class": [*"ab" * 9, "c"]})
+        with pytest.warns(UserWarning, match="1 invalid image filename"):  # and no other
+            seeded.flow_from_dataframe(frame, subset="training")
         whole = MultiDirImageDataGenerator(split_groups=os.path.basename)
         assert whole.flow_from_directories([root], classes=["ants"], subset="training").samples == 6
