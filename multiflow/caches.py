@@ -15,6 +15,7 @@ import numpy as np
 from multiflow.images import cachefile
 from multiflow.images.cache import CHUNK, readable
 from multiflow.images.cachefile import LOCK, MAGIC, PARTIAL, SUFFIX, CacheFile
+from multiflow.images.opening import open_regular
 from multiflow.parallel import run_all
 from multiflow.progress import PATIENCE, with_progress
 
@@ -191,7 +192,7 @@ def _delete(path: str) -> int:
 def _begins_with(path: str, magic: bytes) -> bool:
     """True if a path is that of a regular file, no link, which begins with some bytes."""
     try:
-        with open(cachefile.open_plain(path), "rb") as file:
+        with open(open_regular(path, follow_links=False), "rb") as file:
             return file.read(len(magic)) == magic
     except OSError:
         return False

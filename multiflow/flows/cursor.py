@@ -103,6 +103,9 @@ class Cursor(_keras.Iterator):
             )
         return self._batches_per_epoch
 
+    def __bool__(self) -> bool:
+        return self._is_endless or len(self) > 0
+
     @property
     def num_batches(self) -> int | None:
         """The number of batches, as PyDataset has it: None for a flow without an end."""

@@ -75,7 +75,9 @@ class SegmentationDirectoryIterator(SegmentationIterator):
         channels_first = image_data_generator.data_format == "channels_first"
         problems = Problems()
         pairs = self._pair(image_directories, mask_directories, problems, mask_path, follow_links)
-        image_headers, mask_headers = read_headers(pairs, problems, channels_first=channels_first)
+        image_headers, mask_headers = read_headers(
+            pairs, problems, channels_first=channels_first, has_colors=mask_colors is not None
+        )
         problems.raise_if_any(self._pairing_rule(mask_path))
         warn_of_doubtful_pairs(pairs, image_headers, mask_headers, mask_colors)
         positions = self._choose(pairs, subset, Split.of(image_data_generator))

@@ -25,6 +25,7 @@ import PIL
 from PIL import features
 
 from multiflow import extras
+from multiflow.images.opening import open_regular
 
 # A file holds a header, the pixels of one image after the other, and a manifest: a line of JSON, a
 # row of `ENTRY` for each image, and the paths of their files, which NUL separates. The header is
@@ -55,21 +56,6 @@ def software() -> str:
     codecs = {*features.codecs, *({"webp", "avif"} & set(features.modules))} - {"zlib"}
     versions = ", ".join(f"{name} {features.version(name)}" for name in sorted(codecs))
     return f"Pillow {PIL.__version__} ({versions}), Keras {keras.__version__}, {platform.machine()}"
-
-
-def open_plain(path: str) -> int:
-    """A descriptor to read a regular file; links are not followed, and pipes not waited for.
-
-    Raises:
-        OSError: if it cannot be opened, or is no regular file.
-    """
-    names = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
-    flags = functools.reduce(int.__or__, (getattr(os, name, 0) for name in names), os.O_RDONLY)
-    descriptor = os.open(path, flags)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise FileExistsError(errno.EEXIST, "it is no regular file", path)
-    return descriptor
 
 
 def checksum_of(image: np.ndarray) -> int:
@@ -103,7 +89,7 @@ class CacheFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._descriptor = open_plain(path)
+        self._descriptor = open_regular(path, follow_links=False)
         weakref.finalize(self, os.close, self._descriptor)
         status = os.fstat(self._descriptor)
         self.num_bytes, self.modified = status.st_size, status.st_mtime

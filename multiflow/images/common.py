@@ -18,7 +18,7 @@ COLOUR_MODES = {"1", "L", "P", "LA", "RGB", "RGBA"}
 
 
 def read_headers(
-    pairs: Sequence[Pair], problems: Problems, *, channels_first: bool
+    pairs: Sequence[Pair], problems: Problems, *, channels_first: bool, has_colors: bool = False
 ) -> tuple[list[Header], list[Header]]:
     """Reads the headers of the images and of the masks of all pairs that can be read.
 
@@ -27,11 +27,14 @@ def read_headers(
         problems: takes note of files that cannot be read, and of pairs whose sizes differ, or
             whose masks have an EXIF orientation that is not applied as that of their images is.
         channels_first: whether the channels of `.npy` files come before the rows.
+        has_colors: whether the colours of masks count, and not their values.
     """
 
     def read(path: str, *, is_mask: bool) -> Header | None:
         try:
-            return read_header(path, channels_first=channels_first, is_mask=is_mask)
+            return read_header(
+                path, channels_first=channels_first, is_mask=is_mask, has_colors=has_colors
+            )
         except Exception as error:  # a broken file makes Pillow fail in any way
             problems.add("files that cannot be read", f"{path!r} ({reason_of(error)})")
             return None

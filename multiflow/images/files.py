@@ -239,8 +239,9 @@ class MaskFiles(Files):
 
     def _load(self, path: str) -> np.ndarray:
         with open_picture(path) as image:
-            self._compare(path, **mask_header(image)._asdict())
-            if self._colors is None:
+            has_colors = self._colors is not None
+            self._compare(path, **mask_header(image, has_colors=has_colors)._asdict())
+            if not has_colors:
                 return read_mask(image)
             return self._classes_of_colors(np.asarray(image.convert("RGB")))
 

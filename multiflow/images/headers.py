@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, ImageFile
@@ -85,8 +85,16 @@ class Header(NamedTuple):
         return 1 if self.is_turned else self.orientation
 
 
-def read_header(path: str, *, channels_first: bool, is_mask: bool) -> Header:
+def read_header(
+    path: str, *, channels_first: bool, is_mask: bool, has_colors: bool = False
+) -> Header:
     """Reads the size of a file, and of masks and `.npy` files also the form of the values.
+
+    Args:
+        path: the file.
+        channels_first: whether the channels of `.npy` files come before the rows.
+        is_mask: whether it is a mask.
+        has_colors: whether the colours of the mask count, and not its values.
 
     Raises:
         OSError: if the file cannot be read.
@@ -95,7 +103,7 @@ def read_header(path: str, *, channels_first: bool, is_mask: bool) -> Header:
     if is_numpy_file(path):
         return array_header(open_array(path), channels_first=channels_first)
     with open_picture(path) as image:
-        return mask_header(image) if is_mask else image_header(image)
+        return mask_header(image, has_colors=has_colors) if is_mask else image_header(image)
 
 
 def array_header(array: np.ndarray, *, channels_first: bool) -> Header:
@@ -121,8 +129,12 @@ def image_header(image: ImageFile.ImageFile) -> Header:
     return Header((image.height, image.width), orientation=orientation, is_turned=is_turned)
 
 
-def mask_header(image: ImageFile.ImageFile) -> Header:
+def mask_header(image: ImageFile.ImageFile, *, has_colors: bool = False) -> Header:
     """The header of an opened mask.
+
+    Args:
+        image: the mask.
+        has_colors: whether its colours count, and not its values, which Pillow may then change.
 
     Raises:
         ValueError: if Pillow would change values, or leave out a page.
@@ -136,10 +148,10 @@ def mask_header(image: ImageFile.ImageFile) -> Header:
     mode = MODES[image.mode]
     raw_modes = _raw_modes(image)
     altered = raw_modes - mode.raw_modes
-    if altered:
+    if altered and not has_colors:
         raise ValueError(
-            f"its pixels are stored as {', '.join(sorted(altered))}, which Pillow scales, cuts or "
-            "inverts; save it with 8 bits per channel, with 16 bits and one channel, or as `.npy`"
+            f"its pixels are stored as {', '.join(sorted(altered))}, which Pillow may scale, cut "
+            "or invert; save it with 8 bits per channel, with 16 bits and one channel, or as `.npy`"
         )
     dtype = np.dtype(np.uint16 if raw_modes and raw_modes <= UNSIGNED_16 else mode.dtype)
     compression = str(image.info.get("compression"))
@@ -173,22 +185,34 @@ def _raw_modes(image: ImageFile.ImageFile) -> set[str]:
     """Pillow's names for the ways in which an opened file stores its pixels."""
     if image.format in FORMATS_WITHOUT_RAW_MODE:
         return set()
-    raw_modes = set()
-    for decoder, _, _, arguments in image.tile:
-        parts = arguments if isinstance(arguments, tuple) else (arguments,)
-        raw_mode = next((part for part in parts if isinstance(part, str)), decoder)
-        # What is decompressed has the byte order of the machine, which Pillow then swaps again.
-        is_swapped = decoder == "libtiff" and "B" in raw_mode.partition(";")[2]
-        raw_modes.add(f"{raw_mode} in compressed bytes" if is_swapped else raw_mode)
-    if image.format == "PPM" and image.mode == "1":
-        return {"1"}  # this format itself says that 1 is black
-    if image.format == "PPM" and image.tile[0][0] != "raw":
-        highest = 2**16 - 1 if image.mode == "I" else 2**8 - 1
-        raw_mode, maximum = parts
-        return {image.mode if maximum == highest else f"{raw_mode} with the maximum {maximum}"}
+    if image.format == "PPM":
+        return {_raw_mode_of_ppm(image)}
     if image.mode == "L" and SIGNED in getattr(image, "tag_v2", {}).get(SAMPLE_FORMAT, ()):
         return {"signed L"}
-    return raw_modes or {str(image.format)}
+    return set(map(_raw_mode, image.tile)) or {str(image.format)}
+
+
+def _raw_mode(tile: Any) -> str:
+    """How one of Pillow's tiles is stored; the name of its decoder if that does not say."""
+    decoder, _, _, arguments = tile
+    parts = arguments if isinstance(arguments, tuple) else (arguments,)
+    raw_mode = next((part for part in parts if isinstance(part, str)), decoder)
+    # What is decompressed has the byte order of the machine, which Pillow then swaps again.
+    is_swapped = decoder == "libtiff" and "B" in raw_mode.partition(";")[2]
+    return f"{raw_mode} in compressed bytes" if is_swapped else raw_mode
+
+
+def _raw_mode_of_ppm(image: ImageFile.ImageFile) -> str:
+    """As `_raw_mode`, with the largest value if this is not that of 8 or 16 bits."""
+    decoder, _, _, arguments = image.tile[0]
+    if image.mode == "1":
+        return "1"  # the format itself says that 1 is black
+    if decoder == "raw":
+        return _raw_mode(image.tile[0])
+    assert isinstance(arguments, tuple)
+    raw_mode, maximum = arguments
+    highest = 2**16 - 1 if image.mode == "I" else 2**8 - 1
+    return image.mode if maximum == highest else f"{raw_mode} with the maximum {maximum}"
 
 
 def _orientation(image: ImageFile.ImageFile) -> int:

@@ -106,7 +106,8 @@ def by_pillow(case: Case, size: Size) -> Picture:
     ):
         flaw = "it is lossy"
     orientation = orientation_in(options)
-    pixels = pixels[..., :3] if mode == "RGBX" else pixels  # X means nothing
+    if mode == "RGBX" or (mode == "RGBA" and form == "PPM"):  # X means nothing; PPM keeps no alpha
+        pixels = pixels[..., :3]
     stored = turned(pixels, orientation if form == "TIFF" else 1)
     return Picture(
         file.getvalue(),

@@ -145,6 +145,7 @@ def test_says_that_it_has_no_end(make: Make) -> None:
     repeated = flow.repeat()
     assert repr(repeated) == repr(flow).replace(">", ", repeated>")
     assert repeated.num_batches is None
+    assert repeated
     with pytest.raises(TypeError, match=r"no end .* 3 batches.*`fit`.*`steps_per_epoch`"):
         len(repeated)
     with pytest.raises(ValueError, match=r"no end to count from\. Received the index -1"):

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 from pngs import png
-from tiffs import tiff
+from tiffs import WHITE_IS_ZERO, tiff
 
 from multiflow import MultiDirImageDataGenerator, _keras
 
@@ -229,6 +229,15 @@ class TestReading:
         iterator = flow([images], [masks], mask_colors=COLORS, num_classes=4)
         _, batch = iterator[0]
         np.testing.assert_array_equal(batch.argmax(-1), expected)
+
+    def test_colors_of_files_whose_values_pillow_changes(self, make_pairs: Any) -> None:
+        images, masks = make_pairs(["1", "2"])
+        bits = np.arange(12 * 9, dtype=np.uint8).reshape(12, 9) % 2
+        (masks / "1.png").write_bytes(tiff(1 - bits, bits=1, photometric=WHITE_IS_ZERO))
+        (masks / "2.png").write_bytes(b"P5 9 12 1\n" + bits.tobytes())
+        colors = {(0, 0, 0): 5, (255, 255, 255): 7}
+        _, batch = flow([images], [masks], mask_colors=colors)[0]
+        np.testing.assert_array_equal(batch, [5 + 2 * bits] * 2)
 
     @pytest.mark.parametrize("number", [300, -1])
     def test_class_numbers_of_any_size(self, make_pairs: Any, number: int) -> None:
