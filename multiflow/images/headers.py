@@ -39,7 +39,7 @@ MODES = {
     "I": _mode("int32", None, "I I;16 I;16B I;16S I;16BS I;16NS I;32S I;32BS I;32NS I;32N"),
     "F": _mode("float32", None, "F F;32F F;32BF F;32NF"),
     "LA": _mode("uint8", 2, "LA L A"),
-    "RGB": _mode("uint8", 3, "RGB RGB;R RGBX BGR BGRX R G B"),
+    "RGB": _mode("uint8", 3, "RGB RGB;R BGR BGRX R G B"),
     "RGBA": _mode("uint8", 4, "RGBA BGRA ABGR R G B A"),
 }
 # Formats whose decoders name no raw mode, and keep the values that they find.

@@ -31,6 +31,7 @@ MODES: dict[str, tuple[tuple[int, ...], str]] = {
 }
 COMMON = ("PNG", "TIFF", "JPEG", "BMP")
 # Formats whose files hold exactly what Pillow was given; of others, it is not known here.
+WITHOUT_ALPHA = ("BMP", "DIB", "PPM")
 EXACT = ("PNG", "TIFF", "BMP", "PPM", "TGA", "SGI", "PCX", "IM", "QOI")
 LOSSY = ("JPEG", "MPO", "AVIF")
 TIFF_COMPRESSIONS = (
@@ -106,7 +107,7 @@ def by_pillow(case: Case, size: Size) -> Picture:
     ):
         flaw = "it is lossy"
     orientation = orientation_in(options)
-    if mode == "RGBX" or (mode == "RGBA" and form == "PPM"):  # X means nothing; PPM keeps no alpha
+    if mode == "RGBX" or (mode == "RGBA" and form in WITHOUT_ALPHA):  # X means nothing
         pixels = pixels[..., :3]
     stored = turned(pixels, orientation if form == "TIFF" else 1)
     return Picture(

@@ -21,7 +21,7 @@ COLOURS = np.dstack([VALUES, VALUES // 2, 2 * VALUES])
 
 def encoded(mask: Any, form: str, mode: str | None = None, **options: Any) -> bytes:
     file = io.BytesIO()
-    picture = Image.fromarray(np.asarray(mask))
+    picture = mask if isinstance(mask, Image.Image) else Image.fromarray(np.asarray(mask))
     if mode == "P":
         picture.putpalette(list(range(255, 255 - 48, -1)))
     picture.save(file, form, **options)
@@ -81,6 +81,7 @@ CHANGED: dict[str, bytes] = {
     "TIFF of 4 bits": tiff(VALUES, bits=4),
     "TIFF of 16 bits and 3 channels": tiff(np.full((3, 4, 3), 1000, np.uint16)),
     "TIFF of int8": tiff(VALUES.astype(np.int8) - np.int8(1)),
+    "TIFF of 3 channels and one more": encoded(Image.new("RGBX", (4, 3)), "TIFF"),
     "TIFF of bits, white is 0": tiff(VALUES % 2, bits=1, photometric=WHITE_IS_ZERO),
     "TIFF, white is 0": tiff(VALUES, photometric=WHITE_IS_ZERO),
     **{
