@@ -116,13 +116,13 @@ def _equal(received: np.ndarray, stored: np.ndarray) -> bool:
 
 def _write_image(
     case: Case, path: pathlib.Path, size: tuple[int, int], mode: str, form: str
-) -> np.ndarray | None:
-    """Writes an image; returns it in RGB, if that is as it was written."""
+) -> np.ndarray:
+    """Writes an image; returns it in RGB, as Pillow reads it."""
     pixels = case.rng.integers(0, 256, (*size, 3), np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
-    image = Image.fromarray(pixels).convert(mode)
-    image.save(path, form)
-    return None if form == "JPEG" else np.asarray(image.convert("RGB"))
+    Image.fromarray(pixels).convert(mode).save(path, form)
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def _write_mask(case: Case, path: pathlib.Path, size: tuple[int, int]) -> np.ndarray:
