@@ -44,7 +44,7 @@ MODES = {
 }
 # Formats whose decoders name no raw mode, and keep the values that they find.
 FORMATS_WITHOUT_RAW_MODE = ("GIF", "QOI", "WEBP")
-UNSIGNED_16 = {"I;16", "I;16B", "I;16N"}  # older versions of Pillow open some of these as "I"
+UNSIGNED_16 = {"I;16", "I;16B", "I;16N"}  # of PGM files, Pillow opens these as "I"
 UNSIGNED_32 = {"I;32N"}  # which Pillow reads as signed
 LOSSY_FORMATS = {"AVIF": "AVIF", "JPEG": "JPEG", "MPO": "JPEG", "WEBP": "WebP"}
 LOSSY_COMPRESSIONS = {"jpeg": "JPEG", "tiff_jpeg": "JPEG", "webp": "WebP"}  # of TIFF
