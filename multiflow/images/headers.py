@@ -156,14 +156,22 @@ def mask_header(image: ImageFile.ImageFile, *, has_colors: bool = False) -> Head
     dtype = np.dtype(np.uint16 if raw_modes and raw_modes <= UNSIGNED_16 else mode.dtype)
     compression = str(image.info.get("compression"))
     lossy = LOSSY_FORMATS.get(image.format or "") or LOSSY_COMPRESSIONS.get(compression)
-    palette = bytes(image.getpalette() or ()) if image.mode == "P" else None
     return image_header(image)._replace(
         num_channels=mode.num_channels,
         dtype=dtype,
         mode=image.mode,
-        palette=palette,
+        palette=_palette(image) if image.mode == "P" else None,
         lossy=lossy,
     )
+
+
+def _palette(image: ImageFile.ImageFile) -> bytes:
+    """The palette of an opened file, three bytes for each index."""
+    if image.palette is not None:
+        raw_mode, colors = image.palette.getdata()
+        if raw_mode == "RGB":
+            return bytes(colors)
+    return bytes(image.getpalette() or ())  # which decodes all pixels
 
 
 def read_mask(image: ImageFile.ImageFile) -> np.ndarray:

@@ -124,6 +124,14 @@ def test_values_that_pillow_changes(path: pathlib.Path, name: str) -> None:
         masks_in(path)
 
 
+@pytest.mark.parametrize("mode", ["L", "P"])
+def test_headers_decode_no_pixels(path: pathlib.Path, mode: str) -> None:
+    data = encoded(np.random.default_rng(0).integers(0, 16, (99, 99), np.uint8), "PNG", mode)
+    path.write_bytes(data[: len(data) // 2])
+    header = read_header(str(path), channels_first=False, is_mask=True)
+    assert (header.size, header.mode) == ((99, 99), mode)
+
+
 def test_uint32_beyond_int32(path: pathlib.Path) -> None:
     path.write_bytes(tiff(np.array([[3 * 10**9, 1]], np.uint32)))
     with pytest.raises(ValueError, match=r"mask.png' cannot be read: .*2\*\*31 or more"):
