@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+
+NUM_LISTED = 10  # how many things of one kind a message names
 
 
 def warn(message: str) -> None:
@@ -17,6 +19,17 @@ def warn(message: str) -> None:
     while frame.f_back and frame.f_globals.get("__name__", "").startswith("multiflow."):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, stacklevel=level)
+
+
+def listed(texts: Iterable[str]) -> str:
+    """The first ten of some texts, as messages name them.
+
+    Example:
+    >>> listed(["a", "b"]), listed("abcdefghijkl")
+    ('a, b', 'a, b, c, d, e, f, g, h, i, j, …')
+    """
+    all_texts = list(texts)
+    return ", ".join(all_texts[:NUM_LISTED]) + (", …" if len(all_texts) > NUM_LISTED else "")
 
 
 def is_integer(number: Any, least: float, most: float = float("inf")) -> bool:

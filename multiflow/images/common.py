@@ -11,7 +11,7 @@ from multiflow import _checks
 from multiflow.images.decoding import NUM_CHANNELS
 from multiflow.images.headers import Header, read_header
 from multiflow.images.opening import is_numpy_file, reason_of
-from multiflow.index.pairs import NUM_NAMED, Pair, Problems
+from multiflow.index.pairs import Pair, Problems
 from multiflow.progress import PATIENCE, with_progress
 
 COLOUR_MODES = {"1", "L", "P", "LA", "RGB", "RGBA"}
@@ -136,9 +136,9 @@ def warn_of_doubtful_pairs(
     if turned:
         _checks.warn(
             f"{len(turned)} images and their masks differ in their EXIF orientation, which is "
-            f"applied to TIFF files alone: {', '.join(turned[:NUM_NAMED])}"
-            f"{', …' * (len(turned) > NUM_NAMED)}. Look at them with `show`. If masks do not fit, "
-            "turn the files with PIL.ImageOps.exif_transpose and save them; else remove the tags."
+            f"applied to TIFF files alone: {_checks.listed(turned)}. Look at them with `show`. If "
+            "masks do not fit, turn the files with PIL.ImageOps.exif_transpose and save them; else "
+            "remove the tags."
         )
     if mask_colors is not None:
         return

@@ -10,7 +10,6 @@ from typing import TypeAlias
 
 from multiflow import _checks
 
-NUM_NAMED = 10  # how many links a warning names
 Entry: TypeAlias = tuple[str, list[str], list[str]]  # as `os.walk` yields them
 
 # Endings of images and arrays, if a flow does not read them. Other files that lie beside images,
@@ -95,21 +94,17 @@ class LeftOut:
         if self._links_back:
             _checks.warn(
                 "Links that lead back to a folder that they lie in were not followed: "
-                f"{_named(map(repr, self._links_back))}. Remove them, or set `follow_links=False`."
+                f"{_checks.listed(map(repr, self._links_back))}. Remove them, or set "
+                "`follow_links=False`."
             )
         if self._doubles:
             _checks.warn(
-                f"Folders are there more than once, by links: {_named(self._doubles)}. Their "
-                "images count double and can be in both subsets, or under two labels. Remove the "
-                "links."
+                f"Folders are there more than once, by links: {_checks.listed(self._doubles)}. "
+                "Their images count double and can be in both subsets, or under two labels. Remove "
+                "the links."
             )
 
 
 def _is_within(path: str, folder: str) -> bool:
     """True if a path is that of a folder, or of something in it."""
     return os.path.join(path, "").startswith(os.path.join(folder, ""))
-
-
-def _named(places: Iterable[str]) -> str:
-    named = list(places)
-    return ", ".join(named[:NUM_NAMED]) + (", …" if len(named) > NUM_NAMED else "")

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from multiflow import _checks
 from multiflow.index.left_out import LeftOut
 from multiflow.index.listing import list_images
 from multiflow.index.roots import Source, ranks
-
-NUM_NAMED = 10  # how many paths of one kind an error names
 
 
 class Pair(NamedTuple):
@@ -50,8 +49,7 @@ class Problems:
             return
         lines = []
         for kind, paths in self.found.items():
-            named = ", ".join(paths[:NUM_NAMED]) + (", …" if len(paths) > NUM_NAMED else "")
-            lines.append(f"{len(paths)} {kind}: {named}")
+            lines.append(f"{len(paths)} {kind}: {_checks.listed(paths)}")
         raise ValueError("\n".join(["The images and masks do not fit.", *lines, remedy]))
 
 

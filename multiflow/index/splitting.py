@@ -134,26 +134,24 @@ def warn_of_missing_classes(
     taken = _count_classes([labels[position] for position in positions], len(class_names))
     [missing] = np.nonzero((total > 0) & ((taken == 0) | (taken == total)))
     if missing.size:
-        named = ", ".join(
+        named = _checks.listed(
             f"{class_names[n]!r} ({taken[n]} here, {total[n] - taken[n]} in the other)"
-            for n in missing[:10]
+            for n in missing.tolist()
         )
         or_groups = ", or make other groups" if split.groups is not None else ""
         _checks.warn(
             f"One of the subsets has no sample of {missing.size} of the {len(class_names)} "
-            f"classes: {named}{', …' if missing.size > 10 else ''}. Set another `split_seed` or "
-            f"`validation_split`{or_groups}."
+            f"classes: {named}. Set another `split_seed` or `validation_split`{or_groups}."
         )
 
 
 def warn_of_left_out_classes(left_out: Sequence[str]) -> None:
     """Warns of classes that `classes` leaves out, where this changes the subsets of the others."""
     if left_out:
-        named = ", ".join(map(repr, left_out[:10])) + (", …" if len(left_out) > 10 else "")
         _checks.warn(
-            f"`classes` leaves out {named}. Which samples are for validation depends on all that "
-            "take part, so that a file may be in both subsets if their flows have other classes: "
-            "pass the same ones for both subsets."
+            f"`classes` leaves out {_checks.listed(map(repr, left_out))}. Which samples are for "
+            "validation depends on all that take part, so that a file may be in both subsets if "
+            "their flows have other classes: pass the same ones for both subsets."
         )
 
 
