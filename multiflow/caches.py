@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from multiflow.images import cachefile
-from multiflow.images.cache import CHUNK, readable
+from multiflow.images.cache import CHUNK
 from multiflow.images.cachefile import LOCK, MAGIC, PARTIAL, SUFFIX, CacheFile
 from multiflow.images.opening import open_regular
+from multiflow.memory import readable
 from multiflow.parallel import run_all
 from multiflow.progress import PATIENCE, with_progress
 

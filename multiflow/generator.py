@@ -55,8 +55,7 @@ class MultiDirImageDataGenerator(Transformer):
     - `seed`: None, or an int from which NumPy's global generator is seeded anew for each batch;
       with `rng="per_sample"`, all draws depend on it instead.
     - `save_to_dir`, `save_prefix`, `save_format`: None, or an existing folder to which the
-      transformed images are written; the beginning of the names of these files; and their format,
-      such as `"png"`.
+      transformed images are written; the beginning of their names; and their format (`"png"`).
     - `subset`: None for all samples, or `"training"` or `"validation"`. The first samples, the
       fraction `validation_split`, rounded down, are for validation. Files are split in each class
       folder of each root (pairs of images and masks in each root), so that every root is in both
@@ -70,10 +69,11 @@ class MultiDirImageDataGenerator(Transformer):
       `target_size` before they are resized.
     - `follow_links`: bool, whether to enter symbolic links to folders below the roots. Links to
       files, and class folders that are links, are always followed; loops in Keras' flow alone.
-    - `cache`: None; or `"memory"` or a folder, to decode all images now and keep them, a byte for
-      each 8-bit value. Batches stay the same. A folder, created if missing, also serves later runs
-      with the same arguments and files; those that were changed, moved or copied are read anew.
-      `python -m multiflow.caches FOLDER` lists caches, and stale ones. Needs the extra `fast`.
+    - `cache`: where decoded files are kept, a byte for each 8-bit value. Batches stay the same.
+      `"auto"`: in memory, as they are read; those of all flows take at most a tenth of what is free
+      (in the container) and 1 GiB, and go with the flows; `repr` tells how much. Changed files are
+      read again. None: not at all. `"memory"` or a folder: all, read now. A folder, created if
+      missing, also serves later runs (extra `fast`); `python -m multiflow.caches FOLDER` lists it.
     - `workers`, `use_multiprocessing`, `max_queue_size`: how many threads or processes `fit` uses
       to fetch batches, whether they are processes, and how many batches are kept ready. With more
       than one worker an epoch has every sample once, but draws are not reproducible, and forked
@@ -325,7 +325,7 @@ class MultiDirImageDataGenerator(Transformer):
         follow_links: bool = False, subset: str | None = None,
         interpolation: str = "nearest", keep_aspect_ratio: bool = False,
         *,
-        cache: Any = None,
+        cache: Any = "auto",
         workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10,
     ) -> DirectoryIterator:  # fmt: skip
         """Batches of transformed images from one folder, as in Keras' `flow_from_directory`.
@@ -375,7 +375,7 @@ class MultiDirImageDataGenerator(Transformer):
         follow_links: bool = False, subset: str | None = None,
         interpolation: str = "nearest", keep_aspect_ratio: bool = False,
         *,
-        cache: Any = None,
+        cache: Any = "auto",
         workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10,
     ) -> MultiDirectoryIterator:  # fmt: skip
         """Batches of transformed images from several folders, read as one data set.
@@ -466,7 +466,7 @@ class MultiDirImageDataGenerator(Transformer):
         subset: str | None = None, interpolation: str = "nearest",
         validate_filenames: bool = True,
         *,
-        cache: Any = None,
+        cache: Any = "auto",
         workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10,
         **kwargs: Any,
     ) -> DataFrameIterator:  # fmt: skip
@@ -612,7 +612,7 @@ class MultiDirImageDataGenerator(Transformer):
         follow_links: bool = False, subset: str | None = None,
         interpolation: str = "nearest", keep_aspect_ratio: bool = False,
         *,
-        cache: Any = None,
+        cache: Any = "auto",
         mask_path: Callable[[str], str] | None = None,
         mask_colors: Mapping[tuple[int, int, int], int] | None = None,
         mask_fill_mode: str | None = None, mask_cval: Any = 0, num_classes: int | None = None,

@@ -56,6 +56,11 @@ class Contents:
             self.join,
         )
 
+    @property
+    def kept_bytes(self) -> int:
+        """The number of bytes of pixels that are in memory since they were read."""
+        return self.images.kept_bytes + sum(target.kept_bytes for target in self.targets)
+
 
 class Transform(NamedTuple):
     """The options by which images are transformed.

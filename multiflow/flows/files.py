@@ -14,7 +14,7 @@ from multiflow.flows.columns import Column
 from multiflow.flows.flow import Flow
 from multiflow.flows.targets import ImagesAgain, Labels, Outputs, Rows, Target
 from multiflow.images.arrays import LazyArray
-from multiflow.images.cache import CachedFiles, cache_files, check_cache
+from multiflow.images.cache import check_cache, make_cache
 from multiflow.images.files import Decoding, ImageFiles
 
 
@@ -22,7 +22,7 @@ class FileFlow(Flow):
     """A flow over image files, with the labels that `class_mode` names."""
 
     _file_number_limit = 10_000_000
-    _cached = Column()
+    _cache = Column()
 
     @property
     def samples(self) -> int:
@@ -34,15 +34,14 @@ class FileFlow(Flow):
         self.n = number
 
     def fill_cache(self, cache: Any, roots: Sequence[Any] = ()) -> None:
-        """Reads all images now, if they are to be cached.
+        """Makes the cache of the images.
 
         Args:
-            cache: None, `"memory"`, or a folder.
+            cache: None, `"auto"`, `"memory"`, or a folder.
             roots: the folders that are searched for images.
         """
         check_cache(cache, roots)
-        images = cache_files(self._files(), cache, self.image_data_generator.threads)
-        self._cached = images if isinstance(images, CachedFiles) else None
+        self._cache = make_cache(self._files(), cache, self.image_data_generator.threads)
 
     @property
     def _contents(self) -> Contents:
@@ -58,7 +57,7 @@ class FileFlow(Flow):
     def _images(self) -> LazyArray:
         files = self._files()
         # `target_size`, `filepaths` or the like may have been changed.
-        return files if self._cached is None else self._cached.of(files)
+        return files if self._cache is None else self._cache.of(files)
 
     def _files(self) -> ImageFiles:
         decoding = Decoding(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from multiflow import _checks, _keras, extras
+from multiflow import _checks, _keras, extras, memory
 from multiflow.augment.brightness import Range, value_range
 from multiflow.augment.draws import Draws, GlobalDraws, NoDraws, SampleDraws, random_state_kept
 from multiflow.augment.transformer import Transformer
@@ -132,7 +132,9 @@ class Flow(Cursor):
         count = self._batches_per_epoch
         batches = [f"{count} batch{'es' * (count != 1)} of up to {self.batch_size}"]
         repeated = ["repeated"] if self._is_endless else []
-        texts = [*self._described(), *subset, *batches, *repeated]
+        num_bytes = self._contents.kept_bytes
+        kept = [f"{memory.readable(num_bytes)} kept"] if num_bytes else []
+        texts = [*self._described(), *subset, *batches, *repeated, *kept]
         return f"<{type(self).__name__}: {', '.join(texts)}>"
 
     def _described(self) -> list[str]:

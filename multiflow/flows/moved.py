@@ -48,6 +48,11 @@ class CheckedArray(LazyArray):
         """The name of a sample in errors and captions, as in the array that is checked."""
         return self._array.where(index)
 
+    @property
+    def kept_bytes(self) -> int:
+        """As in `LazyArray`."""
+        return self._array.kept_bytes
+
     def check_all(self) -> None:
         """Reads all samples to find errors, if they are in memory, where this is fast."""
         if self.in_memory is not None and self._can_be_wrong():
@@ -88,6 +93,11 @@ class MovedTarget(Target):
         """The target for the samples at some positions, in this order."""
         taken = [array.take(positions) for array in self.arrays]
         return type(self)(self._structure, taken, self.fill_mode)
+
+    @property
+    def kept_bytes(self) -> int:
+        """As in `LazyArray`."""
+        return sum(array.kept_bytes for array in self.arrays)
 
     def read(self, positions: np.ndarray, threads: int | None) -> list[Any]:
         """The samples at some positions, each with its part of each array."""

@@ -26,6 +26,11 @@ class Target:
         """The target for the samples at some positions, in this order."""
         raise NotImplementedError
 
+    @property
+    def kept_bytes(self) -> int:
+        """As in `LazyArray`; 0 for a target without pixels."""
+        return 0
+
     def read(self, positions: np.ndarray, threads: int | None) -> list[Any] | None:
         """The samples to be moved; None for a target without pixels.
 

@@ -41,6 +41,11 @@ class LazyArray(ABC):
         """The name of a sample in errors and captions: its number, or the path of its file."""
         return f"sample {index}"
 
+    @property
+    def kept_bytes(self) -> int:
+        """The number of bytes of pixels that are in memory since they were read."""
+        return 0
+
     def read(self, positions: np.ndarray, threads: int | None) -> list[np.ndarray]:
         """The samples at some positions, read in threads where that is safe and useful."""
         in_threads = self.reads_in_threads and self.in_memory is None

@@ -13,12 +13,14 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from multiflow import _checks, extras
+from multiflow import _checks
 from multiflow.images import cachefile
 from multiflow.images.arrays import LazyArray
+from multiflow.images.auto_cache import Shelf
 from multiflow.images.cachefile import CacheFile, CacheWriter
 from multiflow.images.files import Files
 from multiflow.index.paths import JoinedPaths
+from multiflow.memory import available, readable
 from multiflow.parallel import CachedProperty, run_all
 from multiflow.progress import with_progress
 
@@ -136,16 +138,16 @@ class FolderImages:
 
 
 def check_cache(cache: Any, roots: Sequence[Any]) -> None:
-    """Refuses a `cache` that is neither None, `"memory"` nor a folder that can be made.
+    """Refuses a `cache` that is neither None, a known word, nor a folder that can be made.
 
     Args:
         cache: what was received.
         roots: the folders that are searched for images; the cache must not lie in them.
     """
-    if _checks.is_one_of(cache, (None, "memory")):
+    if _checks.is_one_of(cache, (None, "auto", "memory")):
         return
     if not isinstance(cache, (str, os.PathLike)) or not os.fspath(cache):
-        raise TypeError(f'`cache` must be None, "memory" or a folder. Received: {cache!r}')
+        raise TypeError(f'`cache` must be None, "auto", "memory" or a folder. Received: {cache!r}')
     folder = os.path.abspath(cache)
     if not os.path.isdir(os.path.dirname(folder)):
         raise FileNotFoundError(
@@ -165,12 +167,12 @@ def check_cache(cache: Any, roots: Sequence[Any]) -> None:
             )
 
 
-def cache_files(files: Files, cache: Any, threads: int | None) -> Files | CachedFiles:
-    """Reads files now, if they are to be cached; without a cache, returns them as they are.
+def make_cache(files: Files, cache: Any, threads: int | None) -> Shelf | CachedFiles | None:
+    """A cache of some files, whose `of` gives them by way of it; or None.
 
     Args:
-        files: the files.
-        cache: None, `"memory"`, or a folder.
+        files: the files, which are read now, unless the cache is `"auto"`.
+        cache: None, `"auto"`, `"memory"`, or a folder.
         threads: how many threads read; None for one on each core that the process may use.
 
     Raises:
@@ -179,7 +181,9 @@ def cache_files(files: Files, cache: Any, threads: int | None) -> Files | Cached
         ImportError: if a library that caches need is missing.
     """
     if cache is None or not len(files):
-        return files
+        return None
+    if cache == "auto":
+        return Shelf()
     if cache == "memory":
         return CachedFiles(files, _read_into_memory(files, threads))
     folder = os.path.abspath(cache)
@@ -195,15 +199,22 @@ def cache_files(files: Files, cache: Any, threads: int | None) -> Files | Cached
     return CachedFiles(files, images)
 
 
-def _read_into_memory(files: Files, threads: int | None) -> list[np.ndarray]:
-    memory = extras.require("psutil", user="`cache`", extra="fast").virtual_memory
+def cache_files(files: Files, cache: Any, threads: int | None) -> LazyArray:
+    """The files by way of a new cache; without a cache, as they are.
 
+    Args and errors: as in `make_cache`.
+    """
+    made = make_cache(files, cache, threads)
+    return files if made is None else made.of(files)
+
+
+def _read_into_memory(files: Files, threads: int | None) -> list[np.ndarray]:
     def keep(pixels: np.ndarray) -> np.ndarray:
         kept = pixels.copy()  # without what it may be a part of
         kept.flags.writeable = False
         return kept
 
-    return list(_read_in_order(files, keep, lambda: memory().available, "memory", threads))
+    return list(_read_in_order(files, keep, available, "memory", threads))
 
 
 def _write(files: Files, path: str, paths: bytes, facts: np.ndarray, threads: int | None) -> None:
@@ -288,14 +299,3 @@ def _check_room(files: Files, count: int, room: int, place: str) -> None:
             f"{files.pixel_shape}, but there are only {readable(room)} free in {place}. Use a "
             "smaller `target_size`, another place, or no cache."
         )
-
-
-def readable(num_bytes: float) -> str:
-    """A number of bytes in a unit of a fitting size.
-
-    Example:
-    >>> readable(3_020_000_000)
-    '3.0 GB'
-    """
-    power = min(4, max(1, int(math.log10(max(num_bytes, 1)) // 3)))
-    return f"{num_bytes / 1000**power:.1f} {' kMGT'[power]}B"

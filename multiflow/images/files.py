@@ -65,7 +65,7 @@ class Files(LazyArray):
         self.paths = paths
         self.decoding = decoding
         self.dtype = dtype
-        self._headers = headers or {}
+        self.headers = headers or {}
         size = decoding.size
         # Pixels are read and cached with their channels last.
         self.pixel_shape = size if num_channels is None else (*size, num_channels)
@@ -117,7 +117,7 @@ class Files(LazyArray):
 
     def _compare(self, path: str, **received: Any) -> None:
         """Refuses a file if parts of its header are not what they were when the flow was made."""
-        header = self._headers.get(path)
+        header = self.headers.get(path)
         if header is None:
             return
         for name, value in received.items():

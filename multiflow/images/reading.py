@@ -24,7 +24,7 @@ class Reading:
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
         interpolation: how images are resized.
         keep_aspect_ratio: whether images are first cropped to the ratio of `target_size`.
-        cache: None, `"memory"` or a folder.
+        cache: None, `"auto"`, `"memory"` or a folder.
     """
 
     target_size: Any

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pathlib
+import time
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import keras
 import numpy as np
@@ -13,18 +15,24 @@ from comparison import fingerprint
 from PIL import Image
 
 from multiflow import MultiDirImageDataGenerator
+from multiflow.images import auto_cache
 
 from .frame import Case, observe
 
 COUNT, SIZE = 4, (6, 8)
+# The age, in seconds, at which files count as settled: longer than a tick of their file system.
+AGE = 0.02
+_files_settle_soon = mock.patch.object(auto_cache, "SETTLED_AFTER_NS", int(AGE * 1e9))
 
 
+@_files_settle_soon
 def images(case: Case) -> str:
     """An image that changes comes as it is, or as a cache has it, or as an error that names it."""
     root = case.folder / "root"
     paths = [root / "class" / f"{number}.bmp" for number in range(COUNT)]
     for path in paths:
         _write_image(case, path, SIZE, "RGB", "BMP")
+    time.sleep(2 * AGE)
     cache = case.choose({}, {"cache": None}, {"cache": "memory"}, {"cache": case.folder / "cache"})
     options = {
         **cache,
@@ -67,6 +75,7 @@ def images(case: Case) -> str:
     return "held"
 
 
+@_files_settle_soon
 def pairs(case: Case) -> str:
     """Of pairs, one part of which changes, the values are right, or an error names the file."""
     kinds = ("images", "masks")
@@ -76,6 +85,7 @@ def pairs(case: Case) -> str:
         image, mask = paths["images"][number], paths["masks"][number]
         kept[image] = [_write_image(case, image, SIZE, "RGB", "PNG")]
         kept[mask] = [_write_mask(case, mask, SIZE)]
+    time.sleep(2 * AGE)
     cache = case.choose({}, {"cache": None}, {"cache": "memory"}, {"cache": case.folder / "cache"})
     options = {**cache, "target_size": case.choose(None, SIZE), "shuffle": False, "batch_size": 1}
     case.note(options)
@@ -86,10 +96,9 @@ def pairs(case: Case) -> str:
         observe(next, flow)
     number, kind = int(case.rng.integers(COUNT)), case.choose("images", "masks", "masks")
     changed = paths[kind][number]
-    if kind == "images":
-        kept[changed].append(_change_image(case, changed))
-    else:
-        kept[changed].append(_change_mask(case, changed))
+    change = _change_image if kind == "images" else _change_mask
+    is_kept = options.get("cache") is not None
+    kept[changed] = [*kept[changed] * is_kept, change(case, changed)]
     outcome = "held"
     for index in range(COUNT):
         read = observe(flow.__getitem__, index)

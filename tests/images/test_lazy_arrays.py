@@ -16,7 +16,17 @@ from multiflow.images.files import Decoding, ImageAndArrayFiles, ImageFiles, Mas
 from multiflow.images.resize import Resized
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 5, 4, 3), np.uint8)
-KINDS = ["array", "memmap", "resized", "images", "images and arrays", "masks", "memory", "folder"]
+KINDS = [
+    "array",
+    "memmap",
+    "resized",
+    "images",
+    "images and arrays",
+    "masks",
+    "auto",
+    "memory",
+    "folder",
+]
 
 
 class Foreign:
@@ -57,7 +67,7 @@ def make(tmp_path: pathlib.Path) -> Callable[[str], LazyArray]:
         if kind == "images and arrays":
             return ImageAndArrayFiles(paths, decoding)
         files = ImageFiles(paths, decoding)
-        cache = {"memory": "memory", "folder": tmp_path / "cache"}.get(kind)
+        cache = {"auto": "auto", "memory": "memory", "folder": tmp_path / "cache"}.get(kind)
         return cache_files(files, cache, threads=1)
 
     return make_array
