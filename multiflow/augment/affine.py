@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,51 +15,84 @@ FILL_MODES = ("nearest", "constant", "reflect", "wrap")
 OUTSIDE = -1
 
 
-def affine_matrix(
-    parameters: Mapping[str, Any], height: int, width: int, *, corrected: bool = False
-) -> np.ndarray | None:
-    """The matrix from coordinates of the transformed image to those of the original, as in Keras.
+# What moves pixels, with the values by which it does not.
+_NEUTRAL = {"theta": 0, "tx": 0, "ty": 0, "shear": 0, "zx": 1, "zy": 1}
+
+
+def affine_matrices(
+    parameters: Sequence[Mapping[str, Any]], height: int, width: int, *, corrected: bool = False
+) -> list[np.ndarray | None]:
+    """The matrices from coordinates of transformed images to those of the originals, as in Keras.
 
     Args:
-        parameters: what `get_random_transform` drew.
-        height: the height of the image, in pixels.
-        width: the width of the image, in pixels.
+        parameters: what `get_random_transform` drew, for each image, with values of equal types.
+        height: the height of the images, in pixels.
+        width: the width of the images, in pixels.
         corrected: whether to rotate, shear and zoom about the true centre of an image that is not
             square, and to let `"tx"` shift rows and `"ty"` columns. Keras swaps the axes of both.
 
     Returns:
-        Array of shape `(2, 3)`, by which (row, column, 1) is multiplied, or None if the parameters
-        do not move pixels.
+        For each image an array of shape `(2, 3)`, by which (row, column, 1) is multiplied, or None
+        if its parameters do not move pixels.
 
     Source: `apply_affine_transform` of Keras. Its products and their order are kept, since they
-    decide the last bit of each coordinate.
+    decide the last bit of each coordinate; those of several images are found at once.
     """
-    theta, shear = parameters.get("theta", 0), parameters.get("shear", 0)
-    tx, ty = parameters.get("tx", 0), parameters.get("ty", 0)
-    zx, zy = parameters.get("zx", 1), parameters.get("zy", 1)
-    factors = []
-    if theta != 0:
-        theta = np.deg2rad(theta)
-        sine, cosine = np.sin(theta), np.cos(theta)
-        factors.append([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
-    if tx != 0 or ty != 0:
-        dx, dy = (ty, tx) if corrected else (tx, ty)
-        factors.append([[1, 0, dx], [0, 1, dy], [0, 0, 1]])
-    if shear != 0:
-        shear = np.deg2rad(shear)
-        factors.append([[1, -np.sin(shear), 0], [0, np.cos(shear), 0], [0, 0, 1]])
-    if zx != 1 or zy != 1:
-        factors.append([[zx, 0, 0], [0, zy, 0], [0, 0, 1]])
-    if not factors:
-        return None
-    matrix = np.array(factors[0])
-    for factor in factors[1:]:
-        matrix = np.dot(matrix, np.array(factor))
+    theta, tx, ty, shear, zx, zy = (
+        np.array([of_image.get(name, neutral) for of_image in parameters])
+        for name, neutral in _NEUTRAL.items()
+    )
+    dx, dy = (ty, tx) if corrected else (tx, ty)
+    # Keras leaves out what moves no pixel, rather than to multiply by it.
+    uses = (theta != 0, (tx != 0) | (ty != 0), shear != 0, (zx != 1) | (zy != 1))
+    places_by_uses: dict[tuple[bool, ...], list[int]] = {}
+    for place, used in enumerate(zip(*(of_all.tolist() for of_all in uses), strict=True)):
+        places_by_uses.setdefault(used, []).append(place)
+    matrices: list[np.ndarray | None] = [None] * len(parameters)
+    for used, places in places_by_uses.items():
+        makers = (
+            lambda at: _rotations(theta[at]),
+            lambda at: _stack({(0, 2): dx[at], (1, 2): dy[at]}),
+            lambda at: _shears(shear[at]),
+            lambda at: _stack({(0, 0): zx[at], (1, 1): zy[at]}),
+        )
+        factors = [make(places) for make in itertools.compress(makers, used)]
+        if factors:
+            product = functools.reduce(np.matmul, factors)
+            centred = _centred(product, height, width, corrected)
+            for place, matrix in zip(places, centred, strict=True):
+                matrices[place] = matrix
+    return matrices
+
+
+def _rotations(theta: np.ndarray) -> np.ndarray:
+    theta = np.deg2rad(theta)
+    sine, cosine = np.sin(theta), np.cos(theta)
+    return _stack({(0, 0): cosine, (0, 1): -sine, (1, 0): sine, (1, 1): cosine})
+
+
+def _shears(shear: np.ndarray) -> np.ndarray:
+    shear = np.deg2rad(shear)
+    return _stack({(0, 1): -np.sin(shear), (1, 1): np.cos(shear)})
+
+
+def _stack(entries: Mapping[tuple[int, int], np.ndarray]) -> np.ndarray:
+    """A unit matrix for each image, with some entries replaced."""
+    columns = entries.values()
+    dtype = np.result_type(np.float64, *columns)
+    matrices = np.zeros((len(next(iter(columns))), 3, 3), dtype)
+    matrices[:] = np.eye(3)
+    for (row, column), values in entries.items():
+        matrices[:, row, column] = values
+    return matrices
+
+
+def _centred(matrices: np.ndarray, height: int, width: int, corrected: bool) -> np.ndarray:
+    """Lets matrices act about the centre of the image."""
     # Keras centres x on the height, and y on the width, ...
     size_x, size_y = (width, height) if corrected else (height, width)
     x, y = float(size_x) / 2 - 0.5, float(size_y) / 2 - 0.5
     to_centre = np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])
     from_centre = np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1]])
-    matrix = np.dot(np.dot(to_centre, matrix), from_centre)
     # ... and then takes x for the column.
-    return matrix[1::-1, [1, 0, 2]]
+    return np.matmul(np.matmul(to_centre, matrices), from_centre)[:, 1::-1][:, :, [1, 0, 2]]

@@ -61,7 +61,7 @@ class Stream(threading.local):
         """In this context, the thread's draws are for the samples 0, 1, 2 and so on."""
         _checks.check_seed(seed)
         samples = itertools.count()
-        return self.numbers_from(lambda: _sample_numbers(seed, 0, next(samples)))
+        return self.numbers_from(lambda: _sample_numbers(seed, 0, [next(samples)])[0])
 
     def draw(self, generator: Any, shape: tuple[int, ...], seed: int | None) -> Parameters:
         """The parameters of the sample, without NumPy's global generator.
@@ -73,7 +73,7 @@ class Stream(threading.local):
         """
         _checks.check_seed(seed)
         if seed is not None:
-            numbers = _sample_numbers(seed, 0, 0)
+            numbers = _sample_numbers(seed, 0, [0])[0]
         elif self._next_numbers is not None:
             numbers = self._next_numbers()
         else:
@@ -111,33 +111,29 @@ class SampleDraws(NamedTuple):
 
     def draw(self, generator: Any, shape: tuple[int, ...], picks: Picks) -> list[Parameters]:
         """The parameters of all picks, with Keras' distributions."""
-        numbers = np.empty((len(picks), len(_CONSTANTS)))
-        for number, row in enumerate(numbers):
-            row[:] = self._numbers(picks, number)
-        return _parameters_of(generator, shape, numbers)
+        return _parameters_of(generator, shape, self._numbers(picks))
 
     def draw_one(
         self, generator: Any, shape: tuple[int, ...], picks: Picks, number: int
     ) -> Parameters:
         """The parameters of pick `number`, by the generator's method, which may be overridden."""
-        with self.stream.numbers_from(lambda: self._numbers(picks, number)):
+        with self.stream.numbers_from(lambda: self._numbers(picks[number : number + 1])[0]):
             return generator.get_random_transform(shape)
 
-    def _numbers(self, picks: Picks, number: int) -> np.ndarray:
-        position = picks.positions[number]
-        key = position if self.keys is None else self.keys[position]
-        return _sample_numbers(self.seed, picks.epoch, key, picks.repeats[number])
+    def _numbers(self, picks: Picks) -> np.ndarray:
+        keys = picks.positions if self.keys is None else self.keys[picks.positions]
+        return _sample_numbers(self.seed, picks.epoch, keys, picks.repeats)
 
 
 class NoDraws(NamedTuple):
-    """Draws nothing, for samples that are not transformed: their parameters are None."""
+    """Draws nothing, for samples that are not transformed."""
 
-    def draw(self, generator: Any, shape: tuple[int, ...], picks: Picks) -> list[None]:
-        """None for each pick."""
-        return [None] * len(picks)
+    def draw(self, generator: Any, shape: tuple[int, ...], picks: Picks) -> list[Parameters]:
+        """No parameters for each pick."""
+        return [{}] * len(picks)
 
     def draw_one(self, generator: Any, shape: tuple[int, ...], picks: Picks, number: int) -> None:
-        """None for pick `number`."""
+        """None for pick `number`, which is not even handed to the generator's methods."""
 
 
 Draws = GlobalDraws | SampleDraws | NoDraws
@@ -177,19 +173,35 @@ def random_state_kept() -> Iterator[None]:
 
 def order_of_epoch(seed: int, epoch: int, count: int) -> np.ndarray:
     """A permutation of `count` samples that depends on the seed and the epoch alone."""
-    return np.argsort(_philox((seed, 0), epoch, 0, _FOR_ORDER).random_raw(count), kind="stable")
+    return np.argsort(_philox(seed, epoch, _FOR_ORDER).random_raw(count), kind="stable")
 
 
-def _sample_numbers(seed: int, epoch: int, sample: int, repeat: int = 0) -> np.ndarray:
-    """A number from [0, 1) for each parameter, even for those that are not drawn."""
-    bits = _philox((seed, repeat), epoch, sample, _FOR_TRANSFORM).random_raw(len(_CONSTANTS))
+def _sample_numbers(seed: int, epoch: int, samples: Any, repeats: Any = None) -> np.ndarray:
+    """A number from [0, 1) for each parameter of each sample, even for those that are not drawn.
+
+    Args:
+        seed: the seed.
+        epoch: the number of the epoch.
+        samples: the number of each sample.
+        repeats: how many times each came earlier in the epoch; None for 0.
+    """
+    philox = _philox(seed, epoch, _FOR_TRANSFORM)
+    # To set its state is faster than to make another one for each sample.
+    state: Any = philox.state
+    key, counter = state["state"]["key"], state["state"]["counter"]
+    bits = np.empty((len(samples), len(_CONSTANTS)), np.uint64)
+    for place, of_sample in enumerate(bits):
+        counter[1], key[1] = samples[place], 0 if repeats is None else repeats[place]
+        philox.state = state
+        of_sample[:] = philox.random_raw(len(_CONSTANTS))
     return (bits >> np.uint64(11)) * 2.0**-53
 
 
-def _philox(key: tuple[int, int], epoch: int, sample: int, purpose: int) -> np.random.Philox:
+def _philox(seed: int, epoch: int, purpose: int) -> np.random.Philox:
+    """The generator of sample 0, the first time that it comes."""
     # NumPy guarantees that the bits of a bit generator stay the same in all versions.
-    counter = np.array([0, sample, epoch, purpose], np.uint64)
-    return np.random.Philox(key=np.array(key, np.uint64), counter=counter)
+    counter = np.array([0, 0, epoch, purpose], np.uint64)
+    return np.random.Philox(key=np.array([seed, 0], np.uint64), counter=counter)
 
 
 def _parameters_of(generator: Any, shape: tuple[int, ...], numbers: np.ndarray) -> list[Parameters]:

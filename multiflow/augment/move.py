@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from multiflow.augment.affine import OUTSIDE, affine_matrix
+from multiflow.augment.affine import OUTSIDE, affine_matrices
 from multiflow.augment.warp import Warp, flipped, warp_positions
 
 
@@ -17,7 +17,7 @@ class Move:
 
     Args:
         size: (height, width) of the sample.
-        matrix: array of shape `(2, 3)`, as `affine_matrix` returns it; None for no warp.
+        matrix: array of shape `(2, 3)`, as of `affine_matrices`; None for no warp.
         flips: whether the rows and the columns are flipped.
     """
 
@@ -34,15 +34,22 @@ class Move:
         self.flips = flips
 
     @classmethod
-    def of(
-        cls, parameters: Mapping[str, Any] | None, size: tuple[int, int], *, corrected: bool
-    ) -> Move:
-        """The move that drawn parameters describe; with None, one that moves nothing."""
-        if parameters is None:
-            return cls(size)
-        matrix = affine_matrix(parameters, *size, corrected=corrected)
-        flips = bool(parameters.get("flip_vertical")), bool(parameters.get("flip_horizontal"))
-        return cls(size, matrix, flips)
+    def of(cls, parameters: Mapping[str, Any], size: tuple[int, int], *, corrected: bool) -> Move:
+        """The move that drawn parameters describe."""
+        return cls.of_each([parameters], size, corrected=corrected)[0]
+
+    @classmethod
+    def of_each(
+        cls, parameters: Sequence[Mapping[str, Any]], size: tuple[int, int], *, corrected: bool
+    ) -> list[Move]:
+        """The moves of several samples of a size, for less than one after the other."""
+        matrices = affine_matrices(parameters, *size, corrected=corrected)
+        return [
+            cls(
+                size, matrix, (bool(drawn.get("flip_vertical")), bool(drawn.get("flip_horizontal")))
+            )
+            for drawn, matrix in zip(parameters, matrices, strict=True)
+        ]
 
     def sources(self, fill_mode: str) -> np.ndarray:
         """The position that each pixel comes from, without interpolation.

@@ -181,31 +181,24 @@ def _transform_images(
         return batch, moves, _useful_threads(generator, images, moves)
     drawn = draws.draw(generator, images.shape[1:], picks)
     size = _size(generator, images.shape[1:])
+    moves = Move.of_each(drawn, size, corrected=generator.corrected)
     positions = picks.positions.tolist()
     # Images that cannot be read in threads are read before.
     stored = images if images.reads_in_threads else images.read(picks.positions, 1)
 
-    # Found in the threads, while others warp; each once.
-    @functools.cache
-    def move_of(number: int) -> Move:
-        return Move.of(drawn[number], size, corrected=generator.corrected)
-
     def transform_one(number: int) -> bool:
         image = stored[positions[number] if stored is images else number]
-        parameters = drawn[number] or {}
-        needs_warning = needs_brightness_warning(generator, image, parameters)
-        parameters = with_value_range(generator, parameters, image, transform.span)
+        needs_warning = needs_brightness_warning(generator, image, drawn[number])
+        parameters = with_value_range(generator, drawn[number], image, transform.span)
         transform_into(
-            batch[number], image, generator, parameters, move_of(number), transform.working_dtype
+            batch[number], image, generator, parameters, moves[number], transform.working_dtype
         )
         return needs_warning
 
-    numbers = range(len(picks))
-    threads = _useful_threads(generator, images, list(map(move_of, numbers[:1])))
-    blackened = run_all(transform_one, numbers, threads)
-    moves = list(map(move_of, numbers))
+    threads = _useful_threads(generator, images, moves)
+    blackened = run_all(transform_one, range(len(picks)), threads)
     for parameters, move in zip(drawn, moves, strict=True):
-        warn_of_geometry(generator, parameters or {}, move)
+        warn_of_geometry(generator, parameters, move)
     if any(blackened):
         warn_of_brightness(generator)
     return batch, moves, threads

@@ -26,7 +26,7 @@ class CompactPaths(Sequence[str]):
     """
 
     def __init__(self) -> None:
-        self._folders: list[str] = []
+        self._folders: list[str] = []  # with the separator
         self._starts: list[int] = []  # for each folder, how many paths come before it
         self._names = bytearray()
         self._ends = array("q")  # where each name ends in `_names`
@@ -38,7 +38,7 @@ class CompactPaths(Sequence[str]):
         # NUL is the one character that no file name holds, on any system.
         encoded = os.fsencode("\0".join(names) + "\0")
         ends = np.flatnonzero(np.frombuffer(encoded, np.uint8) == 0) + len(self._names)
-        self._folders.append(folder)
+        self._folders.append(os.path.join(folder, ""))
         self._starts.append(len(self))
         self._names += encoded
         self._ends.frombytes(ends.astype(np.int64).tobytes())
@@ -75,7 +75,7 @@ class CompactPaths(Sequence[str]):
         folder = self._folders[bisect_right(self._starts, position) - 1]
         start = self._ends[position - 1] + 1 if position else 0
         name = bytes(self._names[start : self._ends[position]])
-        return os.path.join(folder, os.fsdecode(name))
+        return folder + os.fsdecode(name)
 
 
 class TakenPaths(Sequence[str]):
@@ -102,11 +102,11 @@ class JoinedPaths(Sequence[str]):
     """Paths below a folder, joined to it when they are asked for."""
 
     def __init__(self, directory: Any, paths: Sequence[str]) -> None:
-        self._directory = directory
+        self._directory = os.path.join(directory, "")
         self._paths = paths
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def __getitem__(self, index: Any) -> Any:
-        return os.path.join(self._directory, self._paths[index])
+        return self._directory + self._paths[index]

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from multiflow import MultiDirImageDataGenerator, _keras, extras
 from multiflow.augment import warp
-from multiflow.augment.affine import FILL_MODES, OUTSIDE, affine_matrix
+from multiflow.augment.affine import FILL_MODES, OUTSIDE, affine_matrices
 from multiflow.augment.move import Move
 from multiflow.augment.warp import Warp
 
@@ -186,7 +186,7 @@ def test_coordinates_of_any_size(fill_mode: str, order: int) -> None:
 
 
 def test_identity_and_flips_need_no_matrix() -> None:
-    assert affine_matrix({"theta": 0, "zx": 1, "flip_horizontal": True}, 5, 7) is None
+    assert affine_matrices([{"theta": 0, "zx": 1, "flip_horizontal": True}], 5, 7) == [None]
 
 
 class TestSelfCheck:

@@ -32,7 +32,7 @@ from timing import Row, median_seconds
 
 from multiflow import MultiDirImageDataGenerator, extras
 from multiflow._keras import ImageDataGenerator, apply_affine_transform
-from multiflow.augment.affine import affine_matrix
+from multiflow.augment.affine import affine_matrices
 from multiflow.augment.draws import draw_transforms
 from multiflow.augment.warp import Warp, warp_image
 
@@ -140,7 +140,7 @@ def measure_warp(repetitions: int) -> Iterator[Row]:
 
     def warp_ours(order: int) -> None:
         for target, draw in zip(ours, draws, strict=True):
-            matrix = affine_matrix(draw, *WARPED_SIZE[:2])
+            (matrix,) = affine_matrices([draw], *WARPED_SIZE[:2])
             assert matrix is not None
             warp_image(image, target, Warp(matrix, order, "nearest", 0.0))
 
