@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import gc
 import math
 import multiprocessing
 import os
@@ -118,6 +119,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self._images: dict[Any, KeptImage] = {}
+        self._has_room = True
 
     def of(self, files: Files) -> KeptFiles:
         """The files by way of this shelf."""
@@ -145,7 +147,12 @@ class Shelf:
     def put(self, key: Any, facts: tuple[int, ...], pixels: np.ndarray) -> None:
         """Keeps the pixels of a file, if the budget allows it."""
         self._images.pop(key, None)  # of the file as it was
-        if budget.take(bytes_to_keep(pixels)):
+        is_granted = budget.take(bytes_to_keep(pixels))
+        if not is_granted and self._has_room:
+            self._has_room = False
+            gc.collect()  # flows that nobody has any more refer to themselves
+            is_granted = budget.take(bytes_to_keep(pixels))
+        if is_granted:
             self._images[key] = _on_shelves[key] = KeptImage(facts, pixels)
 
     @property

@@ -402,19 +402,18 @@ class TestBudget:
         self, root: pathlib.Path, monkeypatch: pytest.MonkeyPatch, reads: list[str]
     ) -> None:
         monkeypatch.setattr(auto_cache, "MAX_BYTES", 12 * (IMAGE_BYTES + auto_cache.BYTES_OF_ENTRY))
-        first = make_flow("directory", root)
+        settings = {"threads": 1}
+        first = make_flow("directory", root, settings)
         derived = first.repeat()
         epoch(first)
-        other = make_flow("directory", root, target_size=(7, 9))
+        other, third = (make_flow("directory", root, settings, target_size=(7, n)) for n in (8, 9))
         del first
-        gc.collect()
         epoch(other)
         assert "kept" not in repr(other)
         del derived
-        gc.collect()
-        epoch(other)
+        epoch(third)
         reads.clear()
-        epoch(other)
+        epoch(third)
         assert not reads
 
     @pytest.mark.parametrize(
