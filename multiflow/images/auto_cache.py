@@ -25,8 +25,13 @@ PART_OF_FREE, MAX_BYTES = 0.1, 2**30
 ASSUMED_FREE = 2 * 2**30
 # What an image takes beside its pixels: about, with its path, and its places in dicts.
 BYTES_OF_ENTRY = 700
-# Free memory is looked up again after so many bytes, or so many seconds if there was none.
-STEP_BYTES, STEP_SECONDS = 2**26, 1.0
+# Images are kept side by side in pieces of memory, of which each is twice as large as the one
+# before: the system gives out large pieces several times as fast as one for each image.
+SMALLEST_PIECE, LARGEST_PIECE = 2**20, 2**26
+# Pixels begin at multiples of this, so that numbers of any dtype are aligned.
+ALIGNMENT = 64
+# If no memory was left, it is looked up again after so many seconds.
+PATIENCE = 1.0
 # A file that is younger may be changed again without getting another time. The clocks of common
 # file systems tick every 2 seconds or faster.
 SETTLED_AFTER_NS = 2 * 10**9
@@ -41,69 +46,93 @@ class Budget:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._used, self._granted = 0, 0.0
+        self._used = 0
         self._next_look = -math.inf
         self._process, self._inherited = os.getpid(), 0
-        # Images are freed at any time, even by a thread that holds the lock.
+        # Memory is freed at any time, even by a thread that holds the lock.
         self._freed: collections.deque[int] = collections.deque()
 
-    def take(self, num_bytes: int) -> bool:
-        """Counts some bytes as used, if they are left."""
+    def take(self, least: int, most: int) -> int:
+        """Counts some bytes as used, and returns how many: all that are left, up to `most`.
+
+        Args:
+            least: if fewer bytes are left, the result is 0.
+            most: the most bytes to take.
+        """
         with self._lock:
             while self._freed:
                 self._used -= self._freed.popleft()
+                self._next_look = -math.inf
             if self._process != os.getpid():
-                self._process, self._inherited, self._granted = os.getpid(), self._used, 0
-            if self._used + num_bytes > self._granted and time.monotonic() >= self._next_look:
-                limit = self._limit()
-                self._granted = min(limit, self._used + max(num_bytes, STEP_BYTES))
-                if self._granted == limit:
-                    self._next_look = time.monotonic() + STEP_SECONDS
-            if self._used + num_bytes > self._granted:
-                return False
-            self._used += num_bytes
-            return True
+                self._process, self._inherited = os.getpid(), self._used
+            if time.monotonic() < self._next_look:
+                return 0
+            granted = min(most, self._limit() - self._used)
+            if granted < least:
+                self._next_look = time.monotonic() + PATIENCE
+                return 0
+            self._used += granted
+            return granted
 
     def give_back(self, num_bytes: int) -> None:
         """Counts some bytes as used no longer."""
         self._freed.append(num_bytes)
 
-    def _limit(self) -> float:
+    def _limit(self) -> int:
         try:
             free = available()
         except ImportError:
             free = ASSUMED_FREE
-        limit = min(MAX_BYTES, PART_OF_FREE * (free + self._used))
+        limit = min(MAX_BYTES, int(PART_OF_FREE * (free + self._used)))
         if multiprocessing.parent_process() is None:
             return limit
-        return self._inherited + (limit - self._inherited) / num_cores()
+        return self._inherited + (limit - self._inherited) // num_cores()
 
 
 budget = Budget()
 
 
+class Piece:
+    """Memory for some images, which counts as used until the last of them is let go.
+
+    Args:
+        num_bytes: its size, which the budget has granted.
+    """
+
+    def __init__(self, num_bytes: int) -> None:
+        self._left, self._place = num_bytes, 0
+        try:
+            self._memory = np.empty(num_bytes, np.uint8)
+        except MemoryError:
+            self._left = 0
+            budget.give_back(num_bytes)
+        else:
+            weakref.finalize(self._memory, budget.give_back, num_bytes)
+
+    def cut(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | None:
+        """An array whose values are not set, or None if too little is left."""
+        num_bytes = math.prod(shape) * dtype.itemsize
+        if num_bytes + BYTES_OF_ENTRY > self._left:
+            return None
+        cut = self._memory[self._place : self._place + num_bytes].view(dtype).reshape(shape)
+        self._place += -(-num_bytes // ALIGNMENT) * ALIGNMENT
+        self._left -= num_bytes + BYTES_OF_ENTRY
+        return cut
+
+
 class KeptImage:
-    """The pixels of a file, in memory that the budget has granted.
+    """The pixels of a file.
 
     Args:
         facts: the `file_facts` of the file before it was read.
-        pixels: the pixels, which are read-only from now on.
+        pixels: the pixels, read-only.
     """
 
     __slots__ = ("__weakref__", "facts", "pixels")
 
     def __init__(self, facts: tuple[int, ...], pixels: np.ndarray) -> None:
-        pixels.flags.writeable = False
         self.facts = facts
         self.pixels = pixels
-
-    def __del__(self, give_back: Any = budget.give_back) -> None:
-        give_back(bytes_to_keep(self.pixels))
-
-
-def bytes_to_keep(pixels: np.ndarray) -> int:
-    """How much memory an image takes that is kept."""
-    return pixels.nbytes + BYTES_OF_ENTRY
 
 
 # The images that the shelves of this process hold.
@@ -119,7 +148,9 @@ class Shelf:
 
     def __init__(self) -> None:
         self._images: dict[Any, KeptImage] = {}
+        self._piece, self._size_of_next = Piece(0), SMALLEST_PIECE
         self._has_room = True
+        self._lock = Lock()
 
     def of(self, files: Files) -> KeptFiles:
         """The files by way of this shelf."""
@@ -145,15 +176,31 @@ class Shelf:
         return image.pixels
 
     def put(self, key: Any, facts: tuple[int, ...], pixels: np.ndarray) -> None:
-        """Keeps the pixels of a file, if the budget allows it."""
+        """Keeps a copy of the pixels of a file, if the budget allows it."""
         self._images.pop(key, None)  # of the file as it was
-        is_granted = budget.take(bytes_to_keep(pixels))
-        if not is_granted and self._has_room:
-            self._has_room = False
-            gc.collect()  # flows that nobody has any more refer to themselves
-            is_granted = budget.take(bytes_to_keep(pixels))
-        if is_granted:
-            self._images[key] = _on_shelves[key] = KeptImage(facts, pixels)
+        with self._lock:
+            kept = self._cut(pixels.shape, pixels.dtype)
+        if kept is not None:
+            kept[...] = pixels
+            kept.flags.writeable = False
+            self._images[key] = _on_shelves[key] = KeptImage(facts, kept)
+
+    def _cut(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | None:
+        """An array in memory that the budget has granted, or None."""
+        cut = self._piece.cut(shape, dtype)
+        if cut is None:
+            least = math.prod(shape) * dtype.itemsize + BYTES_OF_ENTRY
+            most = max(least, self._size_of_next)
+            granted = budget.take(least, most)
+            if not granted and self._has_room:
+                self._has_room = False
+                gc.collect()  # flows that nobody has any more refer to themselves
+                granted = budget.take(least, most)
+            if granted:
+                self._piece = Piece(granted)
+                self._size_of_next = min(2 * self._size_of_next, LARGEST_PIECE)
+                cut = self._piece.cut(shape, dtype)
+        return cut
 
     @property
     def num_bytes(self) -> int:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,9 @@ from PIL import Image
 
 from multiflow import MultiDirImageDataGenerator
 from multiflow.images import auto_cache
-from multiflow.images.auto_cache import Budget
+from multiflow.images.auto_cache import Budget, Shelf
 from multiflow.images.decoding import Picture
-from multiflow.images.files import Files, ImageFiles, MaskFiles
+from multiflow.images.files import Decoding, Files, ImageAndArrayFiles, ImageFiles, MaskFiles
 
 SIZE = (9, 7)
 IMAGE_BYTES = 9 * 7 * 3
@@ -39,7 +40,8 @@ KINDS = ["directory", "directories", "dataframe", "mask folders"]
 def own_budget(monkeypatch: pytest.MonkeyPatch) -> Iterator[Budget]:
     """The budget without the images of other tests, and with all files settled after a moment."""
     gc.collect()
-    monkeypatch.setattr(auto_cache.budget, "__dict__", vars(Budget()))
+    for name, value in vars(Budget()).items():
+        monkeypatch.setattr(auto_cache.budget, name, value)
     monkeypatch.setattr(auto_cache, "SETTLED_AFTER_NS", int(AGE * 1e9))
     monkeypatch.setattr(auto_cache, "available", lambda: 2**40)
     yield auto_cache.budget
@@ -162,6 +164,26 @@ def test_arrays_and_deep_greys(tmp_path: pathlib.Path, reads: list[str]) -> None
     for _ in range(3):
         assert epoch(flow) == epoch(plain)
     assert len(reads) == 4 + 12
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", ">u2", "<i8", ">f4", "<f2", "<f8", "<g", ">g"])
+def test_arrays_are_as_in_the_files(tmp_path: pathlib.Path, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    paths = [str(tmp_path / f"{number}.npy") for number in range(4)]
+    for path, order in zip(paths, "CFCF", strict=True):
+        pixels = rng.integers(-2, 2, (11, 12, 1)).astype(dtype, order=order)  # type: ignore[call-overload]
+        np.save(path, pixels)
+    time.sleep(2 * AGE)
+    for size in ((11, 12), (7, 9)):
+        files = ImageAndArrayFiles(paths, Decoding(size, "grayscale", "nearest", False, False))
+        kept = Shelf().of(files)
+        for index in (0, 1, 2, 3, 0, 1, 2, 3):
+            received, expected = kept[index], files[index]
+            assert (received.dtype, received.shape) == (expected.dtype, expected.shape)
+            assert received.strides[:2] == expected.strides[:2]
+            assert received.flags.aligned
+            assert received.tobytes() == expected.tobytes()
+        assert kept.kept_bytes == 4 * expected.nbytes
 
 
 class TestChangedFiles:
@@ -389,14 +411,17 @@ class TestBudget:
     def test_is_shared(
         self, root: pathlib.Path, monkeypatch: pytest.MonkeyPatch, reads: list[str]
     ) -> None:
-        monkeypatch.setattr(auto_cache, "MAX_BYTES", 15 * (IMAGE_BYTES + auto_cache.BYTES_OF_ENTRY))
+        one = IMAGE_BYTES + auto_cache.BYTES_OF_ENTRY
+        monkeypatch.setattr(auto_cache, "SMALLEST_PIECE", one)
+        monkeypatch.setattr(auto_cache, "MAX_BYTES", 19 * one)
         flows = [make_flow("directory", root, interpolation=name) for name in ("nearest", "box")]
         for flow in flows:
             epoch(flow)
         reads.clear()
         for flow in flows:
             epoch(flow)
-        assert len(reads) == 24 - 15
+        # The first flow has taken pieces for 1, 2, 4 and 8 images, of which 3 are left.
+        assert len(reads) == 12 - 4
 
     def test_images_go_with_the_last_flow(
         self, root: pathlib.Path, monkeypatch: pytest.MonkeyPatch, reads: list[str]
@@ -425,13 +450,11 @@ class TestBudget:
         budget = Budget()
         # What is taken is free no longer.
         monkeypatch.setattr(auto_cache, "available", lambda: free - budget._used)
-        assert not budget.take(expected + 1)
-        budget._next_look = 0
-        part = max(1, expected // 50)
-        taken = 0
-        while budget.take(part):
-            taken += part
-        assert expected - part < taken <= expected
+        monkeypatch.setattr(auto_cache, "PATIENCE", 0)
+        assert not budget.take(expected + 1, 2**40)
+        assert budget.take(1, expected // 3) == expected // 3
+        assert budget.take(1, 2**40) == expected - expected // 3
+        assert not budget.take(1, 1)
 
     def test_free_memory_is_looked_up_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
         budget, looks = Budget(), []
@@ -441,27 +464,35 @@ class TestBudget:
             return 10**9 - budget._used
 
         monkeypatch.setattr(auto_cache, "available", look)
+        assert budget.take(1, 10**9) == 10**8
         for _ in range(100):
-            assert budget.take(10**6)
+            assert not budget.take(1, 1)
         assert len(looks) == 2
-        for _ in range(100):
-            assert not budget.take(10**6)
-        assert len(looks) <= 3
         budget.give_back(10**6)
-        assert budget.take(10**6)
+        assert budget.take(10**6, 10**7) == 10**6
+        assert not budget.take(1, 1)
         now = time.monotonic()
-        monkeypatch.setattr(time, "monotonic", lambda: now + auto_cache.STEP_SECONDS)
+        monkeypatch.setattr(time, "monotonic", lambda: now + auto_cache.PATIENCE)
         monkeypatch.setattr(auto_cache, "available", lambda: 10**10)
-        assert budget.take(10**6)
+        assert budget.take(1, 10**6) == 10**6
 
     def test_where_the_system_does_not_tell(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail() -> int:
             raise ImportError
 
         monkeypatch.setattr(auto_cache, "available", fail)
-        budget = Budget()
-        assert budget.take(10**8)
-        assert not budget.take(2 * 10**8)
+        assert Budget().take(1, 2**40) == auto_cache.ASSUMED_FREE // 10
+
+    def test_memory_that_the_system_does_not_give(
+        self, root: pathlib.Path, monkeypatch: pytest.MonkeyPatch, own_budget: Budget
+    ) -> None:
+        def fail(*_: Any) -> None:
+            raise MemoryError
+
+        flow, plain = make_flow("directory", root), make_flow("directory", root, cache=None)
+        monkeypatch.setattr(auto_cache, "np", SimpleNamespace(empty=fail, uint8=np.uint8))
+        assert epoch(flow) == epoch(plain)
+        assert own_budget.take(1, 2**30) == 2**30
 
     def test_nothing_is_kept_without_it(self, root: pathlib.Path, reads: list[str]) -> None:
         flow = make_flow("directory", root, cache=None)
@@ -482,7 +513,7 @@ class TestProcesses:
             ImageFiles.read_pixels = None  # type: ignore[assignment]  # nothing is read
             fresh = make_flow("directory", root)
             fresh._cache = flow._cache
-            end.send((epoch(fresh), own_budget.take(1) and own_budget._inherited))
+            end.send((epoch(fresh), own_budget.take(1, 1) and own_budget._inherited))
 
         process = multiprocessing.get_context("fork").Process(target=work)
         process.start()
@@ -494,24 +525,24 @@ class TestProcesses:
 
     def test_a_fork_shares_the_rest(self, monkeypatch: pytest.MonkeyPatch) -> None:
         budget = Budget()
-        assert budget.take(2**29)
+        assert budget.take(2**29, 2**29)
         pipe, end = multiprocessing.Pipe()
 
         def work() -> None:
             monkeypatch.setattr(auto_cache, "num_cores", lambda: 4)
-            end.send([budget.take(2**27 + 1), budget.take(2**27), budget.take(1)])
+            end.send([budget.take(1, 2**29), budget.take(1, 1)])
 
         process = multiprocessing.get_context("fork").Process(target=work)
         process.start()
         assert pipe.poll(60)
-        assert pipe.recv() == [False, True, False]
+        assert pipe.recv() == [2**27, 0]
         process.join()
 
     def test_a_forked_budget_is_free_again(self, own_budget: Budget) -> None:
         with own_budget._lock:
             pid = os.fork()
             if not pid:
-                os._exit(0 if own_budget.take(1) else 1)
+                os._exit(0 if own_budget.take(1, 1) else 1)
         assert os.waitpid(pid, 0)[1] == 0
 
     def test_spawned(self, root: pathlib.Path) -> None:
@@ -533,11 +564,14 @@ def two_epochs_of(flow: Any) -> tuple[Any, Any, int]:
 
 
 def test_kept_images_cannot_be_written_to(root: pathlib.Path) -> None:
-    flow = make_flow("directory", root)
-    for _ in range(2):
-        for image in flow.read_images(np.arange(3)):
-            with pytest.raises(ValueError, match="read-only"):
-                image[:] = 0
+    flow, plain = make_flow("directory", root), make_flow("directory", root, cache=None)
+    for image in flow.read_images(np.arange(3)):
+        with contextlib.suppress(ValueError):  # those of Pillow are read-only
+            image[:] = 0
+    for image in flow.read_images(np.arange(3)):
+        with pytest.raises(ValueError, match="read-only"):
+            image[:] = 0
+    assert epoch(flow) == epoch(plain)
 
 
 def test_needs_no_library(
