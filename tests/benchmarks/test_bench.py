@@ -61,9 +61,7 @@ def test_all_rows_have_figures(section: str, photographs: str, tmp_path: pathlib
 def test_unequal_batches_are_not_timed(
     section: str, photographs: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        sides.Setup, "generator", lambda _, settings: MultiDirImageDataGenerator()
-    )
+    monkeypatch.setattr(sides.Setup, "generator", lambda _, settings: MultiDirImageDataGenerator())
     setup = sides.Setup(tmp_path, repetitions=0, num_images=2, num_pairs=2, data=photographs)
     with pytest.raises(AssertionError):
         next(bench.SECTIONS[section](setup))
