@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from sides import Setup
 from timing import Row, median_seconds
 
 from multiflow import MultiDirImageDataGenerator
@@ -66,12 +67,13 @@ def kept_bytes(function: Callable[[], Any]) -> int:
     return size
 
 
-def measure_indexing(folder: pathlib.Path, num_files: int, repetitions: int) -> Iterator[Row]:
-    roots = write_roots(folder, num_files)
+def measure_indexing(setup: Setup) -> Iterator[Row]:
+    num_files = setup.num_files
+    roots = write_roots(setup.folder, num_files)
     sides = [partial(side, roots) for side in (index_with_keras, index_with_multiflow)]
     with contextlib.redirect_stdout(io.StringIO()):
         assert_equal_indices(roots)
-        seconds = median_seconds(sides, repetitions)
+        seconds = median_seconds(sides, setup.repetitions)
         num_bytes = [kept_bytes(side) / (2 * num_files) for side in sides]
     yield Row(f"indexing {2 * num_files:,} files, s", *seconds)
     yield Row("bytes kept per file name", *num_bytes)
@@ -112,12 +114,12 @@ def memory_of_flow(build: Callable[[Any, Any], Any], folder: pathlib.Path) -> tu
     return own_memory() - before, last_images.tobytes()
 
 
-def measure_memory(folder: pathlib.Path) -> Iterator[Row]:
-    write_images(folder)
+def measure_memory(setup: Setup) -> Iterator[Row]:
+    write_images(setup.folder)
     results = []
     for build in (flow_with_keras, flow_with_multiflow):
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            results.append(pool.apply(memory_of_flow, (build, folder)))
+            results.append(pool.apply(memory_of_flow, (build, setup.folder)))
     assert results[0][1] == results[1][1]
     yield Row(
         f"own memory, {NUM_IMAGES:,} images on disk, MB", *(size / 1e6 for size, _ in results)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 
@@ -32,12 +33,27 @@ class RateRow(Row):
         return self.ours / self.theirs
 
 
-def median_seconds(sides: Sequence[Callable[[], Any]], repetitions: int) -> list[float]:
-    """The median time of each side."""
-    seconds: list[list[float]] = [[] for _ in sides]
+def median_seconds(
+    sides: Sequence[Callable[[], Any]],
+    repetitions: int,
+    clock: Callable[[], float] = time.perf_counter,
+    prepare: Callable[[], Any] = lambda: None,
+) -> list[float]:
+    """The median time of each side, each time after a preparation that does not count."""
+
+    def seconds_of(side: Callable[[], Any]) -> float:
+        prepare()
+        start = clock()
+        side()
+        return clock() - start
+
+    return medians([partial(seconds_of, side) for side in sides], repetitions)
+
+
+def medians(measures: Sequence[Callable[[], float]], repetitions: int) -> list[float]:
+    """The median of what each function measures; they take turns."""
+    figures: list[list[float]] = [[] for _ in measures]
     for _ in range(repetitions):
-        for side, times in zip(sides, seconds, strict=True):
-            start = time.perf_counter()
-            side()
-            times.append(time.perf_counter() - start)
-    return [statistics.median(times) for times in seconds]
+        for measure, own_figures in zip(measures, figures, strict=True):
+            own_figures.append(measure())
+    return [statistics.median(own_figures) for own_figures in figures]
