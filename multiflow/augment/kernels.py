@@ -105,17 +105,18 @@ def set_row(
 
 
 @helper
-def clipped(index: int, length: int) -> int:
+def clipped(index: float, length: int) -> np.int32:
     """The nearest index of a pixel."""
-    return min(max(index, 0), length - 1)
+    return np.int32(min(max(index, 0.0), length - 1.0))
 
 
 @helper
-def next_after(index: int, length: int, fill_mode: int) -> int:
+def next_after(index: float, length: int, fill_mode: int) -> np.int32:
     """The index of the pixel after another; where there is none, SciPy gives one the weight 0."""
-    if index < length - 1:
-        return clipped(index + 1, length)
-    return length - 1 if fill_mode in (NEAREST, REFLECT) or length == 1 else length - 2
+    if index < length - 1.0:
+        return clipped(index + 1.0, length)
+    is_clipped = fill_mode in (NEAREST, REFLECT) or length == 1
+    return np.int32(length - 1 if is_clipped else length - 2)
 
 
 @helper
@@ -170,8 +171,9 @@ def warp_linear(
     """Warps and flips an image at order 1.
 
     In each row, loops without a branch first find which pixels to blend, and their weights, so that
-    the processor handles several pixels at once; the last blends. Indices are unsigned, since
-    checks for negative ones would take a third of the time.
+    the processor handles several pixels at once; it can with floats and 32-bit integers, hence
+    `np.floor`. The last loop blends. Its indices are unsigned, since checks for negative ones would
+    take a third of the time.
 
     Args:
         values: the image, of uint8 or of the dtype of `out`.
@@ -192,19 +194,19 @@ def warp_linear(
     height, width = size
     rows, columns = np.empty(width), np.empty(width)
     taps = np.empty((4, width), np.uint32)
-    channel_stride = np.uint64(strides[1])
+    pixel_stride, channel_stride = np.int32(strides[0]), np.uint64(strides[1])
     out_pixel, out_channel = np.uint64(out_strides[0]), np.uint64(out_strides[1])
     for i in range(height):
         first, stop = set_row(rows, columns, geometry, i, height, flips, fill_mode)
         for j in range(width):
-            top, left = math.floor(rows[j]), math.floor(columns[j])
-            row_0 = clipped(top, height) * width
-            row_1 = next_after(top, height, fill_mode) * width
+            top, left = np.floor(rows[j]), np.floor(columns[j])
+            row_0 = clipped(top, height) * np.int32(width)
+            row_1 = next_after(top, height, fill_mode) * np.int32(width)
             column_0, column_1 = clipped(left, width), next_after(left, width, fill_mode)
-            taps[0, j] = (row_0 + column_0) * strides[0]
-            taps[1, j] = (row_0 + column_1) * strides[0]
-            taps[2, j] = (row_1 + column_0) * strides[0]
-            taps[3, j] = (row_1 + column_1) * strides[0]
+            taps[0, j] = (row_0 + column_0) * pixel_stride
+            taps[1, j] = (row_0 + column_1) * pixel_stride
+            taps[2, j] = (row_1 + column_0) * pixel_stride
+            taps[3, j] = (row_1 + column_1) * pixel_stride
             # From here on, the weights of the first row and column.
             rows[j] = 1.0 - (rows[j] - top)
             columns[j] = 1.0 - (columns[j] - left)
@@ -236,8 +238,8 @@ def set_positions(
     """Stores the positions in the flattened image of the pixels nearest to a row's coordinates."""
     width = len(columns)
     for j in range(width):
-        row, column = math.floor(rows[j] + 0.5), math.floor(columns[j] + 0.5)
-        positions[j] = clipped(row, height) * width + clipped(column, width)
+        row, column = np.floor(rows[j] + 0.5), np.floor(columns[j] + 0.5)
+        positions[j] = clipped(row, height) * np.int32(width) + clipped(column, width)
 
 
 @compiled
