@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import importlib
 import threading
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
 from multiflow.parallel import hold_over_forks
 
-# Held by threads that import a library, or try it. A process that is forked meanwhile could never
-# finish the import.
-first_use = threading.RLock()
-hold_over_forks(first_use)
+_lock = threading.RLock()
+hold_over_forks(_lock)
+
+
+@contextlib.contextmanager
+def first_use() -> Iterator[None]:
+    """Entered by threads that import a library, or try it; one at a time.
+
+    Forks wait for it, since a forked process could never finish the import. Garbage is not
+    collected meanwhile: what a library brings lives on, and to go through it again and again, with
+    all of TensorFlow, takes longer than the import.
+    """
+    with _lock:
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            yield
+        finally:
+            if collects:
+                gc.enable()
 
 
 @functools.cache
@@ -24,7 +43,7 @@ def find(name: str) -> ModuleType | None:
         name: the full name of the module.
     """
     try:
-        with first_use:
+        with first_use():
             return importlib.import_module(name)
     except ImportError:
         return None
@@ -42,7 +61,7 @@ def require(name: str, *, user: str, extra: str) -> Any:
         ImportError: if it is not installed; the text says how to install it.
     """
     try:
-        with first_use:
+        with first_use():
             return importlib.import_module(name)
     except ImportError as error:
         library = name.partition(".")[0]

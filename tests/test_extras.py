@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import pathlib
 import re
@@ -106,3 +107,17 @@ def test_older_numba_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert spec.loader
     with pytest.raises(ImportError, match="Older versions of numba"):
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_garbage_waits_for_imports_alone(collects: bool) -> None:
+    was_enabled = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        with extras.first_use():
+            with extras.first_use():
+                assert not gc.isenabled()
+            assert not gc.isenabled()
+        assert gc.isenabled() == collects
+    finally:
+        (gc.enable if was_enabled else gc.disable)()

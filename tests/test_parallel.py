@@ -96,13 +96,13 @@ def test_a_lock_is_free_after_fork() -> None:
 
 @FORKS
 def test_forks_wait_for_what_cannot_be_taken_up_again() -> None:
-    thread, may_end = held_elsewhere(extras.first_use)
+    thread, may_end = held_elsewhere(extras.first_use())
     threading.Timer(0.5, may_end.set).start()
     begin = time.monotonic()
-    assert status_of_fork(lambda: extras.first_use.acquire()) == 7
+    assert status_of_fork(lambda: extras.first_use().__enter__()) == 7
     assert time.monotonic() - begin > 0.4
     thread.join()
-    with extras.first_use:  # in one thread, a fork does not wait for itself
+    with extras.first_use():  # in one thread, a fork does not wait for itself
         assert status_of_fork(lambda: None) == 7
     assert not parallel._taken
 

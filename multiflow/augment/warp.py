@@ -6,8 +6,10 @@ Images are arrays of shape `(height, width, channels)`, even if channels come fi
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import warnings
+from collections.abc import Callable, Hashable, Iterator
 from numbers import Integral, Real
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -19,16 +21,19 @@ from multiflow import extras
 from multiflow.augment.affine import FILL_MODES, OUTSIDE
 
 FLOATS = (np.float32, np.float64)
-NUM_CHECKS = 300
+# Compiled loops are compared with SciPy on images below this length, with matrices that deviate as
+# follows from one that moves nothing: in factors, in offsets, and rounded to so many decimals. With
+# tenths, coordinates miss pixels, and the middle between two, by rounding errors alone, which show.
+MAX_CHECKED_LENGTH = 16
+CHECKED_MOVES = ((0, 3, 1), (0.3, 3, 1), (0.3, 10, 16), (2, 30, 16))
 # Positions in compiled loops are 32-bit integers.
 MAX_VALUES = 2**31 - 1
 # Coordinates farther outside of an image are rounded in ways that the loops do not know. From 2**63
 # on, SciPy's integers overflow: with "wrap", or above order 1, it then may read foreign memory.
 MAX_COORDINATE = 2.0**31
 
-_IDENTITY = np.eye(2)
 _LEVELS = np.arange(256.0)
-_exact_kinds: dict[Any, bool] = {}
+_exact_kinds: dict[Hashable, bool] = {}
 
 
 class Warp(NamedTuple):
@@ -63,7 +68,7 @@ def warp_image(image: np.ndarray, target: np.ndarray, warp: Warp) -> None:
     is_known = _is_known(image.shape, warp)
     if is_known and _is_copy(image, target, warp):
         _copy(image, target, warp)
-    elif is_known and (kernels := _kernels_for(image.dtype, target.dtype, image.shape[2])):
+    elif is_known and (kernels := _kernels_for_image(image, target, warp)):
         _warp_compiled(kernels, image, target, warp)
     else:
         _warp_with_scipy(image, target, warp)
@@ -80,12 +85,9 @@ def warp_positions(size: tuple[int, int], warp: Warp) -> np.ndarray:
         Integer array of shape `size`: positions in the flattened image, or `OUTSIDE` where
         `"constant"` fills.
     """
-    if _is_known(size, warp) and (kernels := _kernels_for(np.uint8, np.float32, 1)):
+    if _is_known(size, warp) and (kernels := _kernels_for_positions()):
         return _positions_compiled(kernels, size, warp)
-    numbers = np.arange(size[0] * size[1]).reshape(*size, 1)
-    positions = np.empty_like(numbers)
-    _warp_with_scipy(numbers, positions, warp)
-    return positions[..., 0]
+    return _positions_with_scipy(size, warp)
 
 
 def flipped(array: np.ndarray, flips: tuple[bool, bool]) -> np.ndarray:
@@ -108,6 +110,13 @@ def _warp_with_scipy(image: np.ndarray, target: np.ndarray, warp: Warp) -> None:
     _rescale(target, warp)
 
 
+def _positions_with_scipy(size: tuple[int, int], warp: Warp) -> np.ndarray:
+    numbers = np.arange(size[0] * size[1]).reshape(*size, 1)
+    positions = np.empty_like(numbers)
+    _warp_with_scipy(numbers, positions, warp)
+    return positions[..., 0]
+
+
 def _rescale(target: np.ndarray, warp: Warp) -> None:
     if warp.scale is not None:
         target *= target.dtype.type(warp.scale)
@@ -118,12 +127,11 @@ def _is_copy(image: np.ndarray, target: np.ndarray, warp: Warp) -> bool:
 
     The interpolation also adds neighbours with the weight 0, which must give 0.
     """
-    matrix = warp.matrix
+    (a, b, row), (c, d, column) = warp.matrix.tolist()
     return (
-        matrix[0, 0] == 1
+        (a, b, c, d) == (1, 0, 0, 1)
+        and row % 1 == 0 == column % 1
         and target.dtype in FLOATS
-        and bool((matrix[:, :2] == _IDENTITY).all())
-        and not (matrix[:, 2] % 1).any()
         and (image.dtype not in FLOATS or bool(np.isfinite(image).all()))
     )
 
@@ -147,48 +155,57 @@ def _copy(image: np.ndarray, target: np.ndarray, warp: Warp) -> None:
 def _is_known(shape: tuple[int, ...], warp: Warp) -> bool:
     """True if this module can do the warp of an image itself, and need not leave it to SciPy.
 
-    It knows some orders and fill modes, no coordinates far outside the image, and no `cval` that
-    SciPy refuses.
+    It knows some orders and fill modes, no empty images, no coordinates far outside of one, and no
+    `cval` that SciPy refuses.
     """
-    is_low = isinstance(warp.order, Integral) and 0 <= int(warp.order) <= 1
+    height, width, *_ = shape
     return (
-        is_low
+        isinstance(warp.order, Integral)
+        and 0 <= int(warp.order) <= 1
         and warp.fill_mode in FILL_MODES
         and isinstance(warp.cval, Real)
-        and math.prod(shape) <= MAX_VALUES
-        and bool((np.abs(warp.matrix) @ (*shape[:2], 1)).max() < MAX_COORDINATE)
+        and 0 < math.prod(shape) <= MAX_VALUES
+        and all(
+            abs(per_row) * height + abs(per_column) * width + abs(offset) < MAX_COORDINATE
+            for per_row, per_column, offset in warp.matrix.tolist()
+        )
     )
 
 
 def _warp_compiled(kernels: Any, image: np.ndarray, target: np.ndarray, warp: Warp) -> None:
-    size, channels = image.shape[:2], (0,) * image.shape[2]
-    source, destination = _pixels(kernels, image), _pixels(kernels, target)
-    cval, scale = float(warp.cval), target.dtype.type(1 if warp.scale is None else warp.scale)
+    values, strides = _flattened(image)
+    out, out_strides = _flattened(target)
+    scale = None
+    if target.dtype in FLOATS:
+        scale = target.dtype.type(1 if warp.scale is None else warp.scale)
+    cval, channels = float(warp.cval), (0,) * image.shape[2]
+    arguments = values, out, image.shape[:2], strides, out_strides, *_geometry(warp), cval, scale
     if warp.order == 0:
-        positions = _positions_compiled(kernels, size, warp)
-        kernels.take(source, destination, positions.reshape(-1), cval, scale, channels)
+        kernels.warp_nearest(*arguments, channels)
     else:
         levels = _LEVELS if image.dtype == np.uint8 else None
-        geometry = _geometry(kernels, size, warp)
-        kernels.warp_linear(source, destination, geometry, cval, scale, channels, levels)
+        kernels.warp_linear(*arguments, channels, levels)
 
 
 def _positions_compiled(kernels: Any, size: tuple[int, ...], warp: Warp) -> np.ndarray:
     positions = np.empty(size, np.int32)
-    kernels.find_positions(_geometry(kernels, size, warp), positions)
+    kernels.find_positions(positions, *_geometry(warp))
     return positions
 
 
-def _geometry(kernels: Any, size: tuple[int, ...], warp: Warp) -> Any:
-    matrix = np.zeros((2, 4))
-    matrix[:, :2] = warp.matrix[:, :2]
-    matrix[:, _offset_column()] = warp.matrix[:, 2]
-    return kernels.Geometry(*size, matrix, *warp.flips, FILL_MODES.index(warp.fill_mode))
+def _geometry(warp: Warp) -> tuple[Any, tuple[bool, bool], int]:
+    """The arguments `geometry`, `flips` and `fill_mode` of the loops."""
+    (a, b, row), (c, d, column) = warp.matrix.tolist()
+    if _offset_place() == 2:
+        terms = (a, b, row, 0.0), (c, d, column, 0.0)
+    else:
+        terms = (a, b, 0.0, row), (c, d, 0.0, column)
+    return terms, warp.flips, FILL_MODES.index(warp.fill_mode)
 
 
 @functools.cache
-def _offset_column() -> int | None:
-    """The column of the offset in `Geometry`: 2 if SciPy adds it first, 3 if last (up to 1.15).
+def _offset_place() -> int | None:
+    """The place of an offset in the loops' terms: 2 if SciPy adds it first, 3 if last (up to 1.15).
 
     None if this SciPy does neither. float32 rarely shows a difference, so float64 is compared.
     """
@@ -212,26 +229,41 @@ def _read_ramp(row: np.ndarray) -> np.ndarray:
     return floor.clip(0, 99) * weight + (floor + 1).clip(0, 99) * (1.0 - weight)
 
 
-def _pixels(kernels: Any, image: np.ndarray) -> Any:
-    """The image as a flat array, without a copy if it is contiguous, channels last or first."""
+def _flattened(image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """An image as a flat array, and the distances in it between pixels and between channels.
+
+    There is no copy if the image is contiguous, with its channels last or first.
+    """
     height, width, num_channels = image.shape
     planes = image.transpose(2, 0, 1)
     if planes.flags.c_contiguous:
-        return kernels.Pixels(planes.reshape(-1), 1, height * width)
-    return kernels.Pixels(np.ascontiguousarray(image).reshape(-1), num_channels, 1)
+        return planes.reshape(-1), (1, height * width)
+    return image.reshape(-1), (num_channels, 1)
 
 
-def _kernels_for(image_dtype: Any, target_dtype: Any, num_channels: int) -> ModuleType | None:
+def _kernels_for_image(image: np.ndarray, target: np.ndarray, warp: Warp) -> ModuleType | None:
     """The compiled loops, if installed, made for such arrays, and equal to SciPy; else None."""
-    image_dtype, target_dtype = np.dtype(image_dtype), np.dtype(target_dtype)
-    if target_dtype not in FLOATS or image_dtype not in (np.uint8, target_dtype):
-        return None
+    if target.dtype in FLOATS:
+        is_made_for = image.dtype in (np.uint8, target.dtype)
+    else:
+        is_made_for = image.dtype == target.dtype == np.uint8 and warp.scale is None
+    kind = (int(warp.order), image.dtype, target.dtype, image.shape[2])
+    return _kernels_if(kind, _warps_as_scipy) if is_made_for else None
+
+
+def _kernels_for_positions() -> ModuleType | None:
+    """The compiled loops, if installed and equal to SciPy where they find positions; else None."""
+    return _kernels_if((), _finds_as_scipy)
+
+
+def _kernels_if(kind: tuple[Any, ...], equals_scipy: Callable[..., bool]) -> ModuleType | None:
+    """The compiled loops if they pass a check, which is made once for each kind of arrays."""
     kernels = extras.find("multiflow.augment.kernels")
-    kind = (image_dtype, target_dtype, num_channels)
     if kernels and kind not in _exact_kinds:
-        with extras.first_use:
+        with extras.first_use():
             if kind not in _exact_kinds:
-                _exact_kinds[kind] = _equals_scipy(kernels, *kind)
+                is_known = _offset_place() is not None
+                _exact_kinds[kind] = is_known and equals_scipy(kernels, *kind)
                 if not _exact_kinds[kind]:
                     _warn_of_difference()
     return kernels if _exact_kinds.get(kind) else None
@@ -246,33 +278,47 @@ def _warn_of_difference() -> None:
     )
 
 
-def _equals_scipy(
-    kernels: Any, image_dtype: np.dtype, target_dtype: np.dtype, num_channels: int
-) -> bool:
-    """True if the compiled loops equal SciPy bit for bit, for random images and matrices."""
-    if _offset_column() is None:
-        return False
+def _random_warps(order: int) -> Iterator[tuple[tuple[int, int], Warp]]:
+    """Sizes of images, and random warps of them, for each fill mode and pair of flips."""
     rng = np.random.default_rng(0)
-    for number in range(NUM_CHECKS):
-        shape = (*rng.integers(1, 12, 2), num_channels)
-        image = rng.uniform(0, 255, shape).astype(image_dtype)
-        received = np.empty(shape, target_dtype)
-        if number % 2:  # with the channels first in memory
+    for (turn, shift, decimals), fill_mode, *flips in itertools.product(
+        CHECKED_MOVES, FILL_MODES, (False, True), (False, True)
+    ):
+        height, width = rng.integers(1, MAX_CHECKED_LENGTH, 2).tolist()
+        matrix = np.eye(2, 3) + rng.normal(0, (turn, turn, shift), (2, 3))
+        matrix, cval = np.round(matrix, decimals), rng.normal(128, 200)
+        yield (height, width), Warp(matrix, order, fill_mode, cval, (flips[0], flips[1]))
+
+
+def _warps_as_scipy(
+    kernels: Any, order: int, image_dtype: np.dtype, target_dtype: np.dtype, num_channels: int
+) -> bool:
+    """True if the compiled loops equal SciPy bit for bit, for random images and warps."""
+    rng = np.random.default_rng(0)
+    for size, warp in _random_warps(order):
+        is_scaled, has_planes = rng.random(2) < 0.5
+        if is_scaled and target_dtype in FLOATS:
+            warp = warp._replace(scale=1 / 255)
+        image = 50 * rng.integers(-5, 6, (*size, num_channels))
+        image = (np.abs(image) if image_dtype == np.uint8 else image).astype(image_dtype)
+        received, expected = np.empty((2, *image.shape), target_dtype)
+        if has_planes:
             image, received = (
-                np.moveaxis(np.moveaxis(array, 2, 0).copy(), 0, 2) for array in (image, received)
+                np.ascontiguousarray(array.transpose(2, 0, 1)).transpose(1, 2, 0)
+                for array in (image, received)
             )
-        matrix = np.eye(2, 3)
-        matrix[:, :2] += rng.normal(0, rng.choice([0, 0.3, 2]), (2, 2))
-        matrix[:, 2] = rng.normal(0, rng.choice([1, 30]), 2)
-        if rng.random() < 0.2:
-            matrix[:, 2] = np.round(2 * matrix[:, 2]) / 2
-        flips = (bool(rng.integers(2)), bool(rng.integers(2)))
-        scale = [None, 1 / 255][rng.integers(2)]
-        order, fill_mode = int(rng.integers(2)), str(rng.choice(FILL_MODES))
-        warp = Warp(matrix, order, fill_mode, rng.normal(), flips, scale)
-        expected = np.empty(shape, target_dtype)
         _warp_with_scipy(image, expected, warp)
         _warp_compiled(kernels, image, received, warp)
         if expected.tobytes() != received.tobytes():
+            return False
+    return True
+
+
+def _finds_as_scipy(kernels: Any) -> bool:
+    """True if the compiled loops find the positions that SciPy finds, for random warps."""
+    for size, warp in _random_warps(0):
+        warp = warp._replace(cval=OUTSIDE)
+        expected = _positions_with_scipy(size, warp)
+        if not np.array_equal(_positions_compiled(kernels, size, warp), expected):
             return False
     return True

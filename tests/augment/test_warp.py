@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
+import types
 import warnings
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -116,6 +119,69 @@ def test_positions_are_those_of_order_0(number: int, fill_mode: str) -> None:
     np.testing.assert_array_equal(received, expected[::-1])
 
 
+def random_matrix(rng: np.random.Generator) -> np.ndarray:
+    """From shifts between pixels to coordinates far outside of any image."""
+    size = [0.0, 0.3, 3.0, 10.0 ** rng.uniform(0, 8)][rng.integers(4)]
+    matrix = np.eye(2, 3) + rng.normal(0, size, (2, 3))
+    if rng.random() < 0.3:
+        matrix[rng.integers(2)] = [0, rng.normal(), rng.normal(0, 5)]
+    if rng.random() < 0.3:
+        matrix = np.round(2 * matrix) / 2
+    return matrix
+
+
+@pytest.mark.parametrize("dtypes", ["u1 u1", "u1 f4", "u1 f8", "f4 f4", "f8 f8"])
+@pytest.mark.parametrize("fill_mode", FILL_MODES)
+@pytest.mark.parametrize("order", [0, 1])
+def test_all_kinds_equal_scipy(
+    monkeypatch: pytest.MonkeyPatch, dtypes: str, fill_mode: str, order: int
+) -> None:
+    """The compiled loops, for images of any size, of one row or column too."""
+    rng = np.random.default_rng(11)
+    monkeypatch.setattr(warp, "_is_copy", lambda *_: False)
+    image_dtype, target_dtype = map(np.dtype, dtypes.split())
+    warm_up = np.zeros((3, 3, 2), target_dtype)
+    warp.warp_image(warm_up.astype(image_dtype), warm_up, Warp(MATRICES[0], order, "wrap", 0.0))
+    for _ in range(250):
+        size, matrix = rng.integers(1, 9, 2), random_matrix(rng)
+        cval = float(rng.choice([0, 254.5, 255.5, 300, -0.5, -3, 1e300, np.nan, np.inf, -np.inf]))
+        image = (255 * rng.random((*size, 2))).astype(image_dtype)
+        expected = scipy_warp(
+            image.astype(target_dtype), matrix, order=order, mode=fill_mode, cval=cval
+        )
+        target = np.empty(expected.shape, target_dtype)
+        if rng.random() < 0.5:
+            image, target = (
+                np.moveaxis(np.moveaxis(a, 2, 0).copy(), 0, 2) for a in (image, target)
+            )
+        flips = bool(rng.integers(2)), bool(rng.integers(2))
+        with monkeypatch.context() as context:
+            context.setattr(warp, "_warp_with_scipy", None)
+            warp.warp_image(image, target, Warp(matrix, order, fill_mode, cval, flips))
+        np.testing.assert_array_equal(target, warp.flipped(expected, flips))
+
+
+@pytest.mark.usefixtures("_either")
+@pytest.mark.parametrize("order", [0, 1, 3])
+@pytest.mark.filterwarnings("ignore:.*the `scipy.ndimage.interpolation` namespace")
+def test_transforms_of_uint8_images_are_keras(order: int) -> None:
+    rng = np.random.default_rng(12)
+    for fill_mode, data_format in itertools.product(
+        FILL_MODES, ["channels_last", "channels_first"]
+    ):
+        arguments: Any = {"fill_mode": fill_mode, "interpolation_order": order, "cval": 300.0}
+        shape = (9, 9, 3) if data_format == "channels_last" else (3, 9, 9)
+        image = rng.integers(0, 256, shape, dtype=np.uint8)
+        parameters = {"theta": rng.normal(0, 30), "tx": rng.normal(), "flip_horizontal": True}
+        received, expected = (
+            cls(**arguments, data_format=data_format).apply_transform(image, parameters)
+            for cls in (MultiDirImageDataGenerator, _keras.ImageDataGenerator)
+        )
+        assert received.dtype == np.uint8
+        assert received.strides == expected.strides
+        np.testing.assert_array_equal(received, expected)
+
+
 def test_shifts_by_whole_pixels_are_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     image = RANDOM.integers(0, 256, (11, 13, 3), dtype=np.uint8)
     target = np.empty(image.shape, np.float32)
@@ -189,6 +255,46 @@ def test_identity_and_flips_need_no_matrix() -> None:
     assert affine_matrices([{"theta": 0, "zx": 1, "flip_horizontal": True}], 5, 7) == [None]
 
 
+def loops_for(
+    image_dtype: str, target_dtype: str, num_channels: int, order: int = 1, **options: Any
+) -> Any:
+    image, target = (np.empty((2, 3, num_channels), dtype) for dtype in (image_dtype, target_dtype))
+    done = Warp(MATRICES[0], order, "nearest", 0.0, **options)
+    return warp._kernels_for_image(image, target, done)
+
+
+def fused(a: float, b: float, c: float) -> float:
+    """`a * b + c`, rounded once."""
+    return float(Fraction(a) * Fraction(b) + Fraction(c))
+
+
+# What other processors, compilers and versions of SciPy may do otherwise, and the dtypes of images
+# and targets that show it.
+MUTANTS = [
+    ("", "", ["u1 u1", "u1 f4", "f4 f4", "f8 f8"]),
+    (
+        "(of_row + (column + step * j) * per_column)",
+        "fused(column + step * j, per_column, of_row)",
+        ["u1 u1", "u1 f4", "f4 f4", "f8 f8"],
+    ),
+    ("offset + i * per_row", "fused(i, per_row, offset)", ["u1 f4", "f4 f4", "f8 f8"]),
+    ("rest_0) * rest_1", "rest_1) * rest_0", ["f4 f4", "f8 f8"]),
+    (
+        "total += (read(values, tap_3, levels) * rest_0) * rest_1",
+        "total = fused(read(values, tap_3, levels) * rest_0, rest_1, total)",
+        ["f4 f4", "f8 f8"],
+    ),
+    ("taps[1, j] = (row_0 + column_1)", "taps[1, j] = (row_1 + column_0)", ["u1 u1", "u1 f4"]),
+    ("(width - 1, -1) if", "(0, 1) if", ["u1 u1", "u1 f4"]),
+    ("period - x - 1.0", "period - x", ["u1 u1", "u1 f4"]),
+    ("math.floor(-x / last) + 1", "math.ceil(-x / last)", ["u1 u1", "u1 f4"]),
+    ("(NEAREST, REFLECT)", "(NEAREST, WRAP)", ["f8 f8"]),
+    ("value + 0.5", "value + 0.4999999", ["u1 u1"]),
+    ("rows[j] + 0.5", "rows[j] + 0.4999999", ["u1 u1", "u1 f4"]),
+    ("out[place] *= scale", "out[place] = value * scale", ["u1 f4", "f4 f4"]),
+]
+
+
 class TestSelfCheck:
     """The compiled loops give way if any bit differs."""
 
@@ -197,53 +303,89 @@ class TestSelfCheck:
         monkeypatch.setattr(warp, "_exact_kinds", {})
         warp._warn_of_difference.cache_clear()
 
-    @pytest.mark.parametrize("loop", ["warp_linear", "find_positions", "take"])
-    def test_one_wrong_bit_is_enough(self, monkeypatch: pytest.MonkeyPatch, loop: str) -> None:
+    @pytest.mark.parametrize(("order", "loop"), [(0, "warp_nearest"), (1, "warp_linear")])
+    def test_one_wrong_bit_is_enough(
+        self, monkeypatch: pytest.MonkeyPatch, order: int, loop: str
+    ) -> None:
         kernels = extras.find("multiflow.augment.kernels")
         exact = getattr(kernels, loop)
 
-        def differ(*arguments: Any) -> None:
-            exact(*arguments)
-            out = arguments[1] if loop == "find_positions" else arguments[1].values
-            flat = out.reshape(-1)
-            if flat.size > 60:
-                flat[7] = (
-                    flat[7] + 1
-                    if loop == "find_positions"
-                    else np.nextafter(flat[7], np.float32(1e9))
-                )
+        def differ(values: Any, out: Any, *arguments: Any) -> None:
+            exact(values, out, *arguments)
+            if out.size > 60:
+                out[7] = np.nextafter(out[7], np.float32(1e9))
 
         monkeypatch.setattr(kernels, loop, differ)
         image = RANDOM.integers(0, 256, (11, 13, 3), dtype=np.uint8)
-        for order in (0, 1):
-            target = np.empty(image.shape, np.float32)
+        target = np.empty(image.shape, np.float32)
+        for is_first in (True, False):
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 warp.warp_image(image, target, Warp(MATRICES[0], order, "nearest", 0.0))
-            assert ["differs from SciPy" in str(warning.message) for warning in caught] == [
-                True
-            ] * (order == 0)
-            expected = scipy_warp(
-                image.astype(np.float32), MATRICES[0], order=order, mode="nearest"
-            )
+            messages = [str(warning.message) for warning in caught]
+            assert ["differs from SciPy" in message for message in messages] == [True] * is_first
+            expected = scipy_warp(image.astype("f4"), MATRICES[0], order=order, mode="nearest")
             np.testing.assert_array_equal(target, expected)
 
-    def test_an_unknown_order_of_sums_is_enough(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(warp, "_offset_column", lambda: None)
+    def test_one_wrong_position_is_enough(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        kernels = extras.find("multiflow.augment.kernels")
+        exact = kernels.find_positions
+
+        def differ(positions: np.ndarray, *arguments: Any) -> None:
+            exact(positions, *arguments)
+            positions[-1, -1] = 0
+
+        monkeypatch.setattr(kernels, "find_positions", differ)
         with pytest.warns(UserWarning, match="differs from SciPy"):
-            assert warp._kernels_for(np.uint8, np.float32, 3) is None
+            assert warp._kernels_for_positions() is None
+
+    @pytest.mark.parametrize("order", [0, 1])
+    def test_only_what_is_needed_is_compiled(
+        self, monkeypatch: pytest.MonkeyPatch, order: int
+    ) -> None:
+        kernels = extras.find("multiflow.augment.kernels")
+        for loop in ("warp_nearest" if order else "warp_linear", "find_positions"):
+            monkeypatch.setattr(kernels, loop, None)
+        assert loops_for("u1", "f4", 3, order)
+
+    @pytest.mark.parametrize(
+        ("written", "mutant", "dtypes"),
+        [(written, mutant, dtypes) for written, mutant, kinds in MUTANTS for dtypes in kinds],
+    )
+    def test_other_arithmetic_is_seen(self, written: str, mutant: str, dtypes: str) -> None:
+        """Of the loops as plain Python, with one thing changed in each."""
+        source = inspect.getsource(extras.find("multiflow.augment.kernels"))
+        source = source.replace("@compiled", "").replace("@helper", "")
+        assert written in source
+        changed = types.ModuleType("changed")
+        changed.__dict__["fused"] = fused
+        exec(source.replace(written, mutant), changed.__dict__)
+        with np.errstate(all="ignore"):
+            are_exact = [
+                warp._warps_as_scipy(changed, order, *map(np.dtype, dtypes.split()), 2)
+                for order in (0, 1)
+            ]
+        assert all(are_exact) == (written == mutant)
+
+    def test_an_unknown_order_of_sums_is_enough(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(warp, "_offset_place", lambda: None)
+        with pytest.warns(UserWarning, match="differs from SciPy"):
+            assert loops_for("u1", "f4", 3) is None
 
     def test_leaves_random_numbers_alone(self) -> None:
         np.random.seed(1)
-        assert warp._kernels_for(np.uint8, np.float32, 5)
+        assert loops_for("u1", "f4", 5)
         following = np.random.random()
         np.random.seed(1)
         assert following == np.random.random()
 
     def test_unusual_images_are_scipys(self) -> None:
-        assert warp._kernels_for(np.int32, np.int32, 3) is None
-        assert warp._kernels_for(np.uint8, np.float16, 3) is None
+        assert loops_for("i4", "i4", 3) is None
+        assert loops_for("u1", "f2", 3) is None
+        assert loops_for("f4", "u1", 3) is None
+        assert loops_for("u1", "u1", 3, scale=2) is None
         assert warp._is_known((10, 10), Warp(MATRICES[0], 1, "nearest", 0.0))
+        assert not warp._is_known((10, 0, 3), Warp(MATRICES[0], 1, "nearest", 0.0))
         assert not warp._is_known((2**16, 2**15), Warp(MATRICES[0], 1, "nearest", 0.0))
         assert not warp._is_known((10, 10), Warp(MATRICES[0] * np.inf, 1, "nearest", 0.0))
         assert not warp._is_known((10, 10), Warp(MATRICES[0], 1, "grid-wrap", 0.0))
