@@ -46,7 +46,7 @@ class Budget:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._used = 0
+        self._used = self._left = 0
         self._next_look = -math.inf
         self._process, self._inherited = os.getpid(), 0
         # Memory is freed at any time, even by a thread that holds the lock.
@@ -64,14 +64,16 @@ class Budget:
                 self._used -= self._freed.popleft()
                 self._next_look = -math.inf
             if self._process != os.getpid():
-                self._process, self._inherited = os.getpid(), self._used
-            if time.monotonic() < self._next_look:
-                return 0
-            granted = min(most, self._limit() - self._used)
+                self._process, self._inherited, self._left = os.getpid(), self._used, 0
+            if self._left < most and time.monotonic() >= self._next_look:
+                # To look takes a millisecond, about as long as to read an image.
+                self._left = min(self._limit() - self._used, max(most, LARGEST_PIECE))
+            granted = min(most, self._left)
             if granted < least:
                 self._next_look = time.monotonic() + PATIENCE
                 return 0
             self._used += granted
+            self._left -= granted
             return granted
 
     def give_back(self, num_bytes: int) -> None:

@@ -464,10 +464,14 @@ class TestBudget:
             return 10**9 - budget._used
 
         monkeypatch.setattr(auto_cache, "available", look)
-        assert budget.take(1, 10**9) == 10**8
+        part = auto_cache.LARGEST_PIECE // 10
+        for _ in range(10):  # of which one look tells enough
+            assert budget.take(1, part) == part
+        assert len(looks) == 1
+        assert budget.take(1, 10**9) == 10**8 - 10 * part
         for _ in range(100):
             assert not budget.take(1, 1)
-        assert len(looks) == 2
+        assert len(looks) == 3
         budget.give_back(10**6)
         assert budget.take(10**6, 10**7) == 10**6
         assert not budget.take(1, 1)
