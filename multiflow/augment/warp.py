@@ -159,16 +159,15 @@ def _is_known(shape: tuple[int, ...], warp: Warp) -> bool:
     `cval` that SciPy refuses.
     """
     height, width, *_ = shape
+    (a, b, row), (c, d, column) = warp.matrix.tolist()
     return (
         isinstance(warp.order, Integral)
         and 0 <= int(warp.order) <= 1
         and warp.fill_mode in FILL_MODES
         and isinstance(warp.cval, Real)
         and 0 < math.prod(shape) <= MAX_VALUES
-        and all(
-            abs(per_row) * height + abs(per_column) * width + abs(offset) < MAX_COORDINATE
-            for per_row, per_column, offset in warp.matrix.tolist()
-        )
+        and abs(a) * height + abs(b) * width + abs(row) < MAX_COORDINATE
+        and abs(c) * height + abs(d) * width + abs(column) < MAX_COORDINATE
     )
 
 

@@ -96,10 +96,9 @@ class Files(LazyArray):
         raise NotImplementedError
 
     @contextlib.contextmanager
-    def _path_in_errors(self, index: int) -> Iterator[str]:
-        path = self.paths[index]
+    def _path_in_errors(self, path: str) -> Iterator[None]:
         try:
-            yield path
+            yield
         except Exception as error:
             raise _with_path(error, path) from error
 
@@ -172,11 +171,12 @@ class ImageFiles(Files):
     def read_pixels(self, index: int) -> np.ndarray:
         """The pixels of a file, with the channels last; errors that it causes name it."""
         size, interpolation = self.decoding.size, self.decoding.interpolation
-        with self._path_in_errors(index) as path:
+        path = self.paths[index]
+        with self._path_in_errors(path):
             picture = Picture(path, self._color_mode)
             self._compare(path, size=picture.size)
         picture.check_resizing(size, interpolation)
-        with self._path_in_errors(index):
+        with self._path_in_errors(path):
             picture.load()
         return picture.resized(
             size, interpolation, keep_aspect_ratio=self.decoding.keep_aspect_ratio
@@ -192,9 +192,10 @@ class ImageAndArrayFiles(ImageFiles):
 
     def read_pixels(self, index: int) -> np.ndarray:
         """As in `ImageFiles`."""
-        if not is_numpy_file(self.paths[index]):
+        path = self.paths[index]
+        if not is_numpy_file(path):
             return super().read_pixels(index)
-        with self._path_in_errors(index) as path:
+        with self._path_in_errors(path):
             array = self._load_array(path)
         return self._resize(array if array.ndim == 3 else array[..., np.newaxis])
 
@@ -233,7 +234,8 @@ class MaskFiles(Files):
 
     def read_pixels(self, index: int) -> np.ndarray:
         """The values of a mask, with any channels last; errors that it causes name it."""
-        with self._path_in_errors(index) as path:
+        path = self.paths[index]
+        with self._path_in_errors(path):
             mask = self._load_array(path) if is_numpy_file(path) else self._load(path)
         return self._resize(mask.astype(self.dtype))
 
