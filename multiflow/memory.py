@@ -18,13 +18,13 @@ def available() -> int:
     On Linux, both are what the kernel says; memory by which it only speeds up files counts as free.
 
     Raises:
-        ImportError: on another system, without psutil.
+        ImportError: without psutil, if the kernel does not say it.
     """
     try:
         lines = (PROC / "meminfo").read_text().splitlines()
-    except OSError:
+        kilobytes = next(line.split()[1] for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):  # of other systems, old kernels, and what looks like Linux
         return extras.require("psutil", user="`cache`", extra="fast").virtual_memory().available
-    kilobytes = next(line.split()[1] for line in lines if line.startswith("MemAvailable:"))
     return max(0, min(1024 * int(kilobytes), *_available_in_containers()))
 
 

@@ -75,8 +75,13 @@ def test_in_a_container_that_sees_its_path_from_outside(system: pathlib.Path, ve
     assert memory.available() == 2 * GB + GB // 5
 
 
-def test_of_another_system(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "PROC", tmp_path / "missing")
+@pytest.mark.parametrize("has_old_kernel", [False, True])
+def test_of_another_system(
+    system: pathlib.Path, monkeypatch: pytest.MonkeyPatch, has_old_kernel: bool
+) -> None:
+    (system / "PROC/meminfo").unlink()
+    if has_old_kernel:
+        write(system / "PROC/meminfo", "MemTotal: 7812500 kB\nMemFree: 9 kB\n")
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=123))
     assert memory.available() == 123
     monkeypatch.setitem(sys.modules, "psutil", None)

@@ -32,14 +32,17 @@ def affine_matrices(
             square, and to let `"tx"` shift rows and `"ty"` columns. Keras swaps the axes of both.
 
     Returns:
-        For each image an array of shape `(2, 3)`, by which (row, column, 1) is multiplied, or None
-        if its parameters do not move pixels.
+        For each image a float64 array of shape `(2, 3)`, by which (row, column, 1) is multiplied,
+        or None if its parameters do not move pixels.
+
+    Raises:
+        ValueError: if a parameter is an array or a list.
 
     Source: `apply_affine_transform` of Keras. Its products and their order are kept, since they
     decide the last bit of each coordinate; those of several images are found at once.
     """
     theta, tx, ty, shear, zx, zy = (
-        np.array([of_image.get(name, neutral) for of_image in parameters])
+        _column(name, [of_image.get(name, neutral) for of_image in parameters])
         for name, neutral in _NEUTRAL.items()
     )
     dx, dy = (ty, tx) if corrected else (tx, ty)
@@ -63,6 +66,15 @@ def affine_matrices(
             for place, matrix in zip(places, centred, strict=True):
                 matrices[place] = matrix
     return matrices
+
+
+def _column(name: str, values: Sequence[Any]) -> np.ndarray:
+    column = np.array(values)
+    if column.ndim != 1:
+        raise ValueError(
+            f"`{name}` must be a number for each image. Received shape {column.shape[1:]}."
+        )
+    return column
 
 
 def _rotations(theta: np.ndarray) -> np.ndarray:
@@ -95,4 +107,5 @@ def _centred(matrices: np.ndarray, height: int, width: int, corrected: bool) -> 
     to_centre = np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])
     from_centre = np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1]])
     # ... and then takes x for the column.
-    return np.matmul(np.matmul(to_centre, matrices), from_centre)[:, 1::-1][:, :, [1, 0, 2]]
+    centred = np.matmul(np.matmul(to_centre, matrices), from_centre)[:, 1::-1][:, :, [1, 0, 2]]
+    return centred.astype(np.float64, copy=False)  # as SciPy does

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 import scipy.ndimage
 
-from multiflow._keras import apply_affine_transform
+from multiflow import MultiDirImageDataGenerator, _keras
 from multiflow.augment.affine import affine_matrices
 
 NEUTRAL = {"theta": 0, "tx": 0, "ty": 0, "shear": 0, "zx": 1, "zy": 1}
@@ -28,7 +29,7 @@ def matrix_of_keras(monkeypatch: pytest.MonkeyPatch) -> Any:
     def find(parameters: dict[str, Any], height: int, width: int) -> np.ndarray | None:
         found.clear()
         axes = {"row_axis": 0, "col_axis": 1, "channel_axis": 2}
-        apply_affine_transform(np.zeros((height, width, 1)), **parameters, **axes)
+        _keras.apply_affine_transform(np.zeros((height, width, 1)), **parameters, **axes)
         return found[0] if found else None
 
     return find
@@ -54,8 +55,8 @@ def assert_equal(received: np.ndarray | None, expected: np.ndarray | None) -> No
     assert (received is None) == (expected is None)
     if received is not None and expected is not None:
         assert received.shape == (2, 3)
-        as_by_scipy = [np.asarray(matrix, np.float64) for matrix in (received, expected)]
-        assert as_by_scipy[0].tobytes() == as_by_scipy[1].tobytes()
+        assert received.dtype == np.float64
+        assert received.tobytes() == np.asarray(expected, np.float64).tobytes()  # as in SciPy
 
 
 @pytest.mark.filterwarnings("ignore:overflow|invalid value:RuntimeWarning")
@@ -82,8 +83,29 @@ def test_of_no_image() -> None:
 
 
 @pytest.mark.parametrize("name", NEUTRAL)
-@pytest.mark.parametrize("value", [None, "3"])
+@pytest.mark.parametrize("value", [None, "3", [3.0], np.array([3.0]), np.ones((2, 2))])
 def test_refuse_what_is_no_number(matrix_of_keras: Any, name: str, value: Any) -> None:
     for compute in (matrix_of_keras, lambda drawn, *size: affine_matrices([drawn], *size)):
         with pytest.raises((TypeError, ValueError)):
             compute({"theta": 5.0, "tx": 2.0, "shear": 2.0, "zx": 2.0, name: value}, 5, 7)
+
+
+def test_name_what_is_an_array() -> None:
+    with pytest.raises(ValueError, match=r"`tx` must be a number .* Received shape \(2,\)"):
+        affine_matrices([{"theta": 5.0, "tx": np.ones(2)}], 5, 7)
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_numbers_of_any_type(order: int, dtype: type) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (9, 7, 3)).astype(dtype)
+    for drawn in (
+        {"theta": np.longdouble(30), "zx": np.longdouble(1.5)},
+        {"theta": 30, "tx": Fraction(1, 2)},
+        {"theta": np.array(30.0)},
+    ):
+        expected, received = (
+            each(interpolation_order=order).apply_transform(image, drawn)
+            for each in (_keras.ImageDataGenerator, MultiDirImageDataGenerator)
+        )
+        assert np.array_equal(received, expected)
