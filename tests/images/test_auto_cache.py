@@ -43,6 +43,7 @@ def own_budget(monkeypatch: pytest.MonkeyPatch) -> Iterator[Budget]:
     for name, value in vars(Budget()).items():
         monkeypatch.setattr(auto_cache.budget, name, value)
     monkeypatch.setattr(auto_cache, "SETTLED_AFTER_NS", int(AGE * 1e9))
+    monkeypatch.setattr(auto_cache, "PART_OF_TIME", float("inf"))  # garbage goes when it must
     monkeypatch.setattr(auto_cache, "available", lambda: 2**40)
     yield auto_cache.budget
     gc.collect()
@@ -440,6 +441,27 @@ class TestBudget:
         reads.clear()
         epoch(third)
         assert not reads
+
+    def test_new_flows_do_not_wait_for_room_again_and_again(
+        self, root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        collections = []
+
+        def collect() -> None:
+            collections.append(time.sleep(0.05))
+
+        monkeypatch.setattr(auto_cache, "MAX_BYTES", 3 * (IMAGE_BYTES + auto_cache.BYTES_OF_ENTRY))
+        monkeypatch.setattr(auto_cache, "PART_OF_TIME", 1e-6)
+        monkeypatch.setattr(auto_cache, "gc", SimpleNamespace(collect=collect))
+        flows = [make_flow("directory", root, target_size=(7, side)) for side in range(8, 14)]
+        for flow in flows:
+            epoch(flow)
+        assert len(collections) == 1
+        monkeypatch.setattr(time, "monotonic", lambda: 1e12)  # much later
+        epoch(flows[0])
+        assert len(collections) == 1  # its own turn is over
+        epoch(flows[1])
+        assert len(collections) == 2
 
     @pytest.mark.parametrize(
         ("free", "expected"), [(0, 0), (50_000, 5_000), (10**9, 10**8), (10**12, 2**30)]
