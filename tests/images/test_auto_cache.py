@@ -368,6 +368,22 @@ class TestSeveralFlows:
         for _ in range(2):
             assert [int(next(flow)[1].max()) for flow in flows] == [1, 2]
 
+    def test_masks_of_colours_that_are_edited(self, tmp_path: pathlib.Path) -> None:
+        pixels = np.full((12, 12, 3), 255, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "0.bmp")
+        time.sleep(2 * AGE)
+        colors = {(255, 255, 255): 1}
+
+        def make_masks() -> Any:
+            decoding = Decoding((12, 12), None, "nearest", False, False)
+            return MaskFiles([str(tmp_path / "0.bmp")], decoding, None, np.dtype("u1"), {}, colors)
+
+        first = Shelf().of(make_masks())
+        colors[255, 255, 255] = 2
+        taken = first.take(np.arange(1))
+        assert taken[0].max() == 1
+        assert Shelf().of(make_masks())[0].max() == 2
+
     def test_in_threads(self, root: pathlib.Path) -> None:
         plain = [make_flow("directory", root, cache=None, seed=seed) for seed in range(4)]
         settings = {"rotation_range": 30, "rescale": 1 / 255, "rng": "per_sample"}
