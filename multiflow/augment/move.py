@@ -42,7 +42,7 @@ class Move:
     def of_each(
         cls, parameters: Sequence[Mapping[str, Any]], size: tuple[int, int], *, corrected: bool
     ) -> list[Move]:
-        """The moves of several samples of a size, for less than one after the other."""
+        """The moves of several samples of a size, sooner than one by one."""
         matrices = affine_matrices(parameters, *size, corrected=corrected)
         return [
             cls(

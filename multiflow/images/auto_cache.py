@@ -32,6 +32,8 @@ SMALLEST_PIECE, LARGEST_PIECE = 2**20, 2**26
 ALIGNMENT = 64
 # If no memory was left, it is looked up again after so many seconds.
 PATIENCE = 1.0
+# The most of a process's time that goes into looking for flows that nobody has any more.
+PART_OF_TIME = 0.05
 # A file that is younger may be changed again without getting another time. The clocks of common
 # file systems tick every 2 seconds or faster.
 SETTLED_AFTER_NS = 2 * 10**9
@@ -40,14 +42,14 @@ SETTLED_AFTER_NS = 2 * 10**9
 class Budget:
     """The memory in which the flows of a process keep images; there is one.
 
-    Processes that `multiprocessing` has started share it: each may use an equal part for each core,
-    beside what it inherited.
+    Processes that `multiprocessing` has started share it: with four cores, each may use a quarter of
+    what is left, beside what it inherited.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._used = self._left = 0
-        self._next_look = -math.inf
+        self._next_look = self._next_collection = -math.inf
         self._process, self._inherited = os.getpid(), 0
         # Memory is freed at any time, even by a thread that holds the lock.
         self._freed: collections.deque[int] = collections.deque()
@@ -79,6 +81,23 @@ class Budget:
     def give_back(self, num_bytes: int) -> None:
         """Counts some bytes as used no longer."""
         self._freed.append(num_bytes)
+
+    def collect(self) -> bool:
+        """Lets go of flows that nobody has any more, which refer to themselves.
+
+        Returns:
+            False if the last time was too short ago: it can take longer than to read many images.
+        """
+        begin = time.monotonic()
+        if begin < self._next_collection:
+            return False
+        self._next_collection = math.inf  # for other threads
+        try:
+            gc.collect()
+        finally:
+            end = time.monotonic()
+            self._next_collection = end + (end - begin) / PART_OF_TIME
+        return True
 
     def _limit(self) -> int:
         try:
@@ -151,7 +170,7 @@ class Shelf:
     def __init__(self) -> None:
         self._images: dict[Any, KeptImage] = {}
         self._piece, self._size_of_next = Piece(0), SMALLEST_PIECE
-        self._has_room = True
+        self._has_collected = False
         self._lock = Lock()
 
     def of(self, files: Files) -> KeptFiles:
@@ -194,9 +213,8 @@ class Shelf:
             least = math.prod(shape) * dtype.itemsize + BYTES_OF_ENTRY
             most = max(least, self._size_of_next)
             granted = budget.take(least, most)
-            if not granted and self._has_room:
-                self._has_room = False
-                gc.collect()  # flows that nobody has any more refer to themselves
+            if not granted and not self._has_collected and budget.collect():
+                self._has_collected = True
                 granted = budget.take(least, most)
             if granted:
                 self._piece = Piece(granted)

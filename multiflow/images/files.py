@@ -222,7 +222,7 @@ class MaskFiles(Files):
         colors: Mapping[tuple[int, int, int], int] | None = None,
     ) -> None:
         super().__init__(paths, decoding, num_channels, dtype, headers)
-        self._colors = colors
+        self._colors = None if colors is None else dict(colors)  # users may change theirs
         if colors is not None:
             listed = sorted((_color_number(np.array(color)), n) for color, n in colors.items())
             self._color_numbers, self._color_classes = map(np.array, zip(*listed, strict=True))

@@ -43,6 +43,7 @@ def own_budget(monkeypatch: pytest.MonkeyPatch) -> Iterator[Budget]:
     for name, value in vars(Budget()).items():
         monkeypatch.setattr(auto_cache.budget, name, value)
     monkeypatch.setattr(auto_cache, "SETTLED_AFTER_NS", int(AGE * 1e9))
+    monkeypatch.setattr(auto_cache, "PART_OF_TIME", float("inf"))  # garbage goes when it must
     monkeypatch.setattr(auto_cache, "available", lambda: 2**40)
     yield auto_cache.budget
     gc.collect()
@@ -367,6 +368,22 @@ class TestSeveralFlows:
         for _ in range(2):
             assert [int(next(flow)[1].max()) for flow in flows] == [1, 2]
 
+    def test_masks_of_colours_that_are_edited(self, tmp_path: pathlib.Path) -> None:
+        pixels = np.full((12, 12, 3), 255, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "0.bmp")
+        time.sleep(2 * AGE)
+        colors = {(255, 255, 255): 1}
+
+        def make_masks() -> Any:
+            decoding = Decoding((12, 12), None, "nearest", False, False)
+            return MaskFiles([str(tmp_path / "0.bmp")], decoding, None, np.dtype("u1"), {}, colors)
+
+        first = Shelf().of(make_masks())
+        colors[255, 255, 255] = 2
+        taken = first.take(np.arange(1))
+        assert taken[0].max() == 1
+        assert Shelf().of(make_masks())[0].max() == 2
+
     def test_in_threads(self, root: pathlib.Path) -> None:
         plain = [make_flow("directory", root, cache=None, seed=seed) for seed in range(4)]
         settings = {"rotation_range": 30, "rescale": 1 / 255, "rng": "per_sample"}
@@ -440,6 +457,27 @@ class TestBudget:
         reads.clear()
         epoch(third)
         assert not reads
+
+    def test_new_flows_do_not_wait_for_room_again_and_again(
+        self, root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        collections = []
+
+        def collect() -> None:
+            collections.append(time.sleep(0.05))
+
+        monkeypatch.setattr(auto_cache, "MAX_BYTES", 3 * (IMAGE_BYTES + auto_cache.BYTES_OF_ENTRY))
+        monkeypatch.setattr(auto_cache, "PART_OF_TIME", 1e-6)
+        monkeypatch.setattr(auto_cache, "gc", SimpleNamespace(collect=collect))
+        flows = [make_flow("directory", root, target_size=(7, side)) for side in range(8, 14)]
+        for flow in flows:
+            epoch(flow)
+        assert len(collections) == 1
+        monkeypatch.setattr(time, "monotonic", lambda: 1e12)  # much later
+        epoch(flows[0])
+        assert len(collections) == 1  # its own turn is over
+        epoch(flows[1])
+        assert len(collections) == 2
 
     @pytest.mark.parametrize(
         ("free", "expected"), [(0, 0), (50_000, 5_000), (10**9, 10**8), (10**12, 2**30)]
