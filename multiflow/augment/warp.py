@@ -231,8 +231,11 @@ def _read_ramp(row: np.ndarray) -> np.ndarray:
 def _flattened(image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
     """An image as a flat array, and the distances in it between pixels and between channels.
 
-    There is no copy if the image is contiguous, with its channels last or first.
+    There is no copy if the image is contiguous, with its channels last or first, and can be written
+    to: for others, numba would compile the loops again.
     """
+    if not image.flags.writeable:
+        image = image.copy("K")
     height, width, num_channels = image.shape
     planes = image.transpose(2, 0, 1)
     if planes.flags.c_contiguous:

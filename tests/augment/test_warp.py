@@ -348,6 +348,18 @@ class TestSelfCheck:
             monkeypatch.setattr(kernels, loop, None)
         assert loops_for("u1", "f4", 3, order)
 
+    def test_nothing_is_compiled_again_for_images_that_are_read_only(self, order: int) -> None:
+        loops = loops_for("u1", "u1", 3, order)
+        assert loops
+        loop = loops.warp_linear if order else loops.warp_nearest
+        generator = MultiDirImageDataGenerator(interpolation_order=order)
+        image = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
+        expected = generator.apply_transform(image, {"theta": 30})
+        signatures = len(loop.signatures)
+        image.flags.writeable = False
+        assert np.array_equal(generator.apply_transform(image, {"theta": 30}), expected)
+        assert len(loop.signatures) == signatures
+
     @pytest.mark.parametrize(
         ("written", "mutant", "dtypes"),
         [(written, mutant, dtypes) for written, mutant, kinds in MUTANTS for dtypes in kinds],
