@@ -42,8 +42,8 @@ SETTLED_AFTER_NS = 2 * 10**9
 class Budget:
     """The memory in which the flows of a process keep images; there is one.
 
-    Processes that `multiprocessing` has started share it: with four cores, each may use a quarter of
-    what is left, beside what it inherited.
+    Processes that `multiprocessing` has started share it: with four cores, each may use a quarter
+    of what is left, beside what it inherited.
     """
 
     def __init__(self) -> None:

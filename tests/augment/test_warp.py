@@ -348,6 +348,7 @@ class TestSelfCheck:
             monkeypatch.setattr(kernels, loop, None)
         assert loops_for("u1", "f4", 3, order)
 
+    @pytest.mark.parametrize("order", [0, 1])
     def test_nothing_is_compiled_again_for_images_that_are_read_only(self, order: int) -> None:
         loops = loops_for("u1", "u1", 3, order)
         assert loops
