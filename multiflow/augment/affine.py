@@ -36,7 +36,7 @@ def affine_matrices(
         or None if its parameters do not move pixels.
 
     Raises:
-        ValueError: if a parameter is an array or a list.
+        ValueError: if a parameter is an array, a list or a text.
 
     Source: `apply_affine_transform` of Keras. Its products and their order are kept, since they
     decide the last bit of each coordinate; those of several images are found at once.
@@ -70,10 +70,8 @@ def affine_matrices(
 
 def _column(name: str, values: Sequence[Any]) -> np.ndarray:
     column = np.array(values)
-    if column.ndim != 1:
-        raise ValueError(
-            f"`{name}` must be a number for each image. Received shape {column.shape[1:]}."
-        )
+    if column.ndim != 1 or column.dtype.kind not in "biufcO":
+        raise ValueError(f"`{name}` must be a number for each image. Received: {values[0]!r}")
     return column
 
 

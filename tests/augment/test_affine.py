@@ -91,7 +91,9 @@ def test_refuse_what_is_no_number(matrix_of_keras: Any, name: str, value: Any) -
 
 
 def test_name_what_is_an_array() -> None:
-    with pytest.raises(ValueError, match=r"`tx` must be a number .* Received shape \(2,\)"):
+    with pytest.raises(
+        ValueError, match=r"`tx` must be a number .* Received: array\(\[1\., 1\.\]\)"
+    ):
         affine_matrices([{"theta": 5.0, "tx": np.ones(2)}], 5, 7)
 
 
