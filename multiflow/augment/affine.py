@@ -51,14 +51,14 @@ def affine_matrices(
     places_by_uses: dict[tuple[bool, ...], list[int]] = {}
     for place, used in enumerate(zip(*(of_all.tolist() for of_all in uses), strict=True)):
         places_by_uses.setdefault(used, []).append(place)
+    makers = (
+        lambda at: _rotations(theta[at]),
+        lambda at: _stack({(0, 2): dx[at], (1, 2): dy[at]}),
+        lambda at: _shears(shear[at]),
+        lambda at: _stack({(0, 0): zx[at], (1, 1): zy[at]}),
+    )
     matrices: list[np.ndarray | None] = [None] * len(parameters)
     for used, places in places_by_uses.items():
-        makers = (
-            lambda at: _rotations(theta[at]),
-            lambda at: _stack({(0, 2): dx[at], (1, 2): dy[at]}),
-            lambda at: _shears(shear[at]),
-            lambda at: _stack({(0, 0): zx[at], (1, 1): zy[at]}),
-        )
         factors = [make(places) for make in itertools.compress(makers, used)]
         if factors:
             product = functools.reduce(np.matmul, factors)
