@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from multiflow import extras
 
 PROC, CGROUPS = pathlib.Path("/proc"), pathlib.Path("/sys/fs/cgroup")
+_PAGES_OF_FILES = ("active_file", "inactive_file")
 
 
 def available() -> int:
@@ -25,12 +26,11 @@ def available() -> int:
         kilobytes = next(line.split()[1] for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration):  # of other systems, old kernels, and what looks like Linux
         return extras.require("psutil", user="`cache`", extra="fast").virtual_memory().available
-    return max(0, min(1024 * int(kilobytes), *_available_in_containers()))
+    return max(0, min([1024 * int(kilobytes), *_available_in_containers()]))
 
 
 def _available_in_containers() -> Iterator[int]:
     """What the limit of each control group leaves that this process is in, and those above it."""
-    yield 2**63
     for folder, limit, usage in _control_groups():
         try:
             allowed = int((folder / limit).read_text())
@@ -42,9 +42,6 @@ def _available_in_containers() -> Iterator[int]:
         # Version 1 has these with the groups below it, and without.
         files = (counts.get(f"total_{name}", counts.get(name, 0)) for name in _PAGES_OF_FILES)
         yield allowed - used + sum(map(int, files))
-
-
-_PAGES_OF_FILES = ("active_file", "inactive_file")
 
 
 def _control_groups() -> Iterator[tuple[pathlib.Path, str, str]]:

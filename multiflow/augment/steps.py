@@ -121,7 +121,7 @@ def _warp_and_flip(
         factor = row.dtype.type(scale or 1)
         np.multiply(image, factor, out=flipped(row, move.flips), dtype=row.dtype)
         return
-    if image.base is not None or not image.flags.writeable:
+    if image.base is not None:
         # Of what was not just made, a copy reads in order, into the processor's cache; a warp
         # reads here and there.
         image = image.copy("K")

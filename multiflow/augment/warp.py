@@ -172,7 +172,8 @@ def _is_known(shape: tuple[int, ...], warp: Warp) -> bool:
 
 
 def _warp_compiled(kernels: Any, image: np.ndarray, target: np.ndarray, warp: Warp) -> None:
-    values, strides = _flattened(image)
+    # For arrays that cannot be written to, numba would compile the loops again.
+    values, strides = _flattened(image if image.flags.writeable else image.copy("K"))
     out, out_strides = _flattened(target)
     scale = None
     if target.dtype in FLOATS:
@@ -231,11 +232,8 @@ def _read_ramp(row: np.ndarray) -> np.ndarray:
 def _flattened(image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
     """An image as a flat array, and the distances in it between pixels and between channels.
 
-    There is no copy if the image is contiguous, with its channels last or first, and can be written
-    to: for others, numba would compile the loops again.
+    There is no copy if the image is contiguous, with its channels last or first.
     """
-    if not image.flags.writeable:
-        image = image.copy("K")
     height, width, num_channels = image.shape
     planes = image.transpose(2, 0, 1)
     if planes.flags.c_contiguous:
